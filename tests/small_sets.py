@@ -67,14 +67,14 @@ def data(made: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     """The study's folder, in a home as it was after the first run: each test may change both."""
     home = tmp_path / "home"
     shutil.copytree(made[0], home)
-    kept = tmp_path / "kept"
-    shutil.copytree(made[1], kept)
+    copy = tmp_path / "kept"
+    shutil.copytree(made[1], copy)
     monkeypatch.setenv("FERSEARCH_HOME", str(home))
     monkeypatch.delenv("FERSEARCH_STORAGE", raising=False)
     notices.clear()
     yield made[1]
     shutil.rmtree(made[1], ignore_errors=True)
-    shutil.copytree(kept, made[1])
+    shutil.copytree(copy, made[1])
     notices.clear()
 
 

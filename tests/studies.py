@@ -10,7 +10,7 @@ SETTINGS = {"batch_size": "32", "activation": "relu", "convolutions": "1"}
 
 def create(name: str, **options: Any) -> str:
     """Create a study of the plain network on drawn faces, judged by accuracy alone so that one trial is the best."""
-    given: dict[str, Any] = {
+    defaults: dict[str, Any] = {
         "trials": 4,
         "epochs": "2",
         "seed": 3,
@@ -22,7 +22,7 @@ def create(name: str, **options: Any) -> str:
         "keep": "all",
         "memory_format": "contiguous",
     }
-    return api.create_study("cnn", "faces", name=name, **{**given, **options}).name
+    return api.create_study("cnn", "faces", name=name, **{**defaults, **options}).name
 
 
 def small() -> str:

@@ -39,7 +39,7 @@ def test_put_returns_the_sha256_and_open_the_same_content(artifacts: Artifacts, 
     assert artifacts.open(digest).read_bytes() == weights.read_bytes()
 
 
-def test_the_same_content_is_kept_once(artifacts: Artifacts, weights: Path, tmp_path: Path) -> None:
+def test_the_same_content_is_stored_once(artifacts: Artifacts, weights: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copyfile(weights, copy)
     assert artifacts.put(weights) == artifacts.put(copy)
@@ -48,20 +48,20 @@ def test_the_same_content_is_kept_once(artifacts: Artifacts, weights: Path, tmp_
 
 @pytest.mark.parametrize("place", ["folder", "url"])
 def test_a_file_is_marked_by_each_study_that_puts_it(artifacts: Artifacts, weights: Path, url: str, place: str) -> None:
-    kept = artifacts if place == "folder" else Artifacts(url)
+    files = artifacts if place == "folder" else Artifacts(url)
     one, other = Owner("a" * 32, "1" * 32), Owner("b" * 32, "2" * 32)
-    digest = kept.put(weights, one)
-    assert kept.owners() == {digest: {one}}
-    assert kept.put(weights, other) == digest
-    assert kept.owners() == {digest: {one, other}}
-    kept.disown(digest, one)
-    kept.disown(digest, one)
-    assert kept.owners_of(digest) == {other}
-    assert kept.owners_of("0" * 64) == set()
-    assert set(kept.digests()) == {digest}
-    kept.remove(digest)
-    kept.remove(digest)
-    assert (kept.owners(), kept.digests()) == ({}, {})
+    digest = files.put(weights, one)
+    assert files.owners() == {digest: {one}}
+    assert files.put(weights, other) == digest
+    assert files.owners() == {digest: {one, other}}
+    files.disown(digest, one)
+    files.disown(digest, one)
+    assert files.owners_of(digest) == {other}
+    assert files.owners_of("0" * 64) == set()
+    assert set(files.digests()) == {digest}
+    files.remove(digest)
+    files.remove(digest)
+    assert (files.owners(), files.digests()) == ({}, {})
 
 
 def test_a_missing_artifact_is_named(artifacts: Artifacts) -> None:

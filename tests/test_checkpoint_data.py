@@ -109,20 +109,20 @@ def test_unseen_data_of_the_same_layout_is_judged_whole(data: Path, pulled: Path
     assert messages[3].endswith("so all of its images are not a fair test")
 
 
-def test_unseen_data_is_judged_by_the_database_as_it_was_given(
+def test_unseen_data_is_evaluated_with_the_database_of_the_command(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[str | None] = []
+    requests: list[str | None] = []
 
     def open_input(file: Path, request: Any, **_: Any) -> None:
-        asked.append(request.storage)
+        requests.append(request.storage)
         raise DataError("enough", "")
 
     create("judged", data, unseen=[f"imagefolder={write(tmp_path / 'other')}"], epochs="1")
     run("judged")
     monkeypatch.setattr("fersearch.evaluation.request.open_input", open_input)
     follow_up("judged", url := f"sqlite:///{tmp_path}/home/fersearch.db", lambda *_, **__: None, lambda _: None)
-    assert asked == [url]
+    assert requests == [url]
 
 
 def test_unseen_data_of_a_study_with_a_plugin_is_judged_without_asking_or_noting(data: Path, tmp_path: Path) -> None:

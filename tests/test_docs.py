@@ -59,8 +59,8 @@ def test_every_flag_of_the_documents_exists():
     known = {flag for command in [group, *verbs] for parameter in command.params for flag in parameter.opts}
     for document in DOCUMENTS:
         for line in re.findall(r"fersearch [a-z][^`\n]*", document.read_text()):
-            given = re.findall(r"(?<!\S)--[a-z-]+", line.partition("#")[0])
-            assert set(given) <= known | {"--help"}, (document, line)
+            flags = re.findall(r"(?<!\S)--[a-z-]+", line.partition("#")[0])
+            assert set(flags) <= known | {"--help"}, (document, line)
 
 
 def test_the_two_lines_of_the_readme_come_first_and_do_all_the_set_up():

@@ -74,5 +74,5 @@ def test_only_a_near_name_is_suggested(name: str, hint: str) -> None:
     assert suggestion(name, ["ferplus", "faces"]) == hint
 
 
-def test_nothing_known_is_said() -> None:
+def test_an_empty_list_of_known_names_is_reported() -> None:
     assert suggestion("cnn", []) == "known: none"

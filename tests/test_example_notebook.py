@@ -21,7 +21,7 @@ def run(source: str, names: dict[str, Any]) -> Any:
     return None if last is None else eval(compile(ast.Expression(last.value), "cell", "eval"), names)
 
 
-def test_it_is_kept_without_what_a_run_leaves_in_it() -> None:
+def test_it_is_committed_without_outputs_of_a_run() -> None:
     assert (NOTEBOOK["nbformat"], NOTEBOOK["nbformat_minor"]) == (4, 5)
     ran = [cell for cell in NOTEBOOK["cells"] if cell.get("outputs") or cell.get("execution_count")]
     assert ran == []

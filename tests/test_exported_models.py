@@ -42,7 +42,7 @@ def export(models: ExportedModels, digest: str) -> None:
     models.keep(digest)
 
 
-def test_those_that_were_not_used_for_the_longest_time_make_room(models: ExportedModels):
+def test_the_least_recently_used_models_make_room(models: ExportedModels):
     assert models.sizes() == dict.fromkeys((A, B, C), 100)
     assert models.use(A) == models.root / A
     models.shrink(200)

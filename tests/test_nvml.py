@@ -61,7 +61,7 @@ def test_a_gpu_tells_memory_processes_and_utilisation(library):
     assert library.record["closed"] == 1
 
 
-def test_a_gpu_is_found_by_number_or_uuid(library):
+def test_a_gpu_is_looked_up_by_number_or_uuid(library):
     assert nvml.handle(library, "3") == ("index", 3)
     assert nvml.handle(library, "GPU-a") == ("uuid", "GPU-a")
 

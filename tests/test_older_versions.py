@@ -44,7 +44,7 @@ def left(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def said(left: Path) -> dict[str, Any]:
+def expected(left: Path) -> dict[str, Any]:
     """What that version predicted and measured, and the trials that it recorded."""
     result: dict[str, Any] = json.loads((left / "said.json").read_text())
     return result
@@ -95,18 +95,18 @@ def test_its_database_is_brought_up_to_date_and_each_study_gets_an_id_of_its_own
         assert store.identity == again
 
 
-def test_its_studies_are_listed_and_each_trial_is_what_it_was(home, said):
+def test_its_studies_are_listed_and_each_trial_is_what_it_was(home, expected):
     assert {study.name: dict(study.counts) for study in api.list_studies()} == STUDIES
     for name in STUDIES:
         assert api.show_study(name).counts == STUDIES[name]
         trials = api.list_trials(name)
-        kept = [{"number": t.number, "state": t.state.value, "params": t.params, "values": t.values} for t in trials]
-        assert kept == said["trials"][name]
+        stored = [{"number": t.number, "state": t.state.value, "params": t.params, "values": t.values} for t in trials]
+        assert stored == expected["trials"][name]
         assert all(api.show_trial(name, trial.number).history for trial in trials)
 
 
-def test_its_front_is_judged_exported_and_given_to_optuna(home, said):
-    values = {trial["number"]: trial["values"]["accuracy"] for trial in said["trials"]["finished"]}
+def test_its_front_is_evaluated_exported_and_converted_to_optuna(home, expected):
+    values = {trial["number"]: trial["values"]["accuracy"] for trial in expected["trials"]["finished"]}
     front = api.front("finished")
     assert front.baseline["accuracy"] == pytest.approx(0.225)
     assert [trial.number for trial in front.trials] == [number for number in values if values[number] > 0.225] == [0, 2]
@@ -123,34 +123,34 @@ def as_before(metrics: Mapping[str, float]) -> dict[str, float]:
 
 
 @pytest.mark.parametrize("name", ["pulled", "ensemble"])
-def test_what_it_pulled_predicts_and_evaluates_as_it_did(home, left, said, name):
-    same(predicted(left / name, left), said[name]["predictions"])
+def test_what_it_pulled_predicts_and_evaluates_as_it_did(home, left, expected, name):
+    same(predicted(left / name, left), expected[name]["predictions"])
     view = api.evaluate(left / name)
-    assert view.n == said[name]["valid"]["n"]
-    assert as_before(view.metrics) == pytest.approx(said[name]["valid"]["metrics"], **CLOSE)
+    assert view.n == expected[name]["valid"]["n"]
+    assert as_before(view.metrics) == pytest.approx(expected[name]["valid"]["metrics"], **CLOSE)
 
 
-def test_a_pulled_plugin_is_found_beside_the_weights_and_runs_when_trusted(home, left, said):
+def test_a_pulled_plugin_is_loaded_from_beside_the_weights_and_runs_when_trusted(home, left, expected):
     folder = left / "pulled-own"
     with pytest.raises(PluginError, match="needs the code of"):
         api.load_checkpoint(folder)
-    same(predicted(folder, left, trust_plugin=True), said["pulled-own"]["predictions"])
+    same(predicted(folder, left, trust_plugin=True), expected["pulled-own"]["predictions"])
     metrics = api.evaluate(folder, trust_plugin=True).metrics
-    assert as_before(metrics) == pytest.approx(said["pulled-own"]["valid"]["metrics"], **CLOSE)
+    assert as_before(metrics) == pytest.approx(expected["pulled-own"]["valid"]["metrics"], **CLOSE)
 
 
-def test_a_checkpoint_pulled_now_from_its_database_predicts_as_the_one_it_pulled(home, left, said, tmp_path):
+def test_a_checkpoint_pulled_now_from_its_database_predicts_as_the_one_it_pulled(home, left, expected, tmp_path):
     folder = api.pull_checkpoint("finished", trial=0, out=tmp_path / "now").path
-    same(predicted(folder, left), said["pulled"]["predictions"])
+    same(predicted(folder, left), expected["pulled"]["predictions"])
     card = json.loads((folder / "card.json").read_text())
     assert card["metrics"] == json.loads((left / "pulled" / "card.json").read_text())["metrics"]
 
 
-def test_an_ensemble_made_now_of_its_models_is_the_one_it_made(home, left, said, tmp_path):
+def test_an_ensemble_made_now_of_its_models_is_the_one_it_made(home, left, expected, tmp_path):
     made = api.make_ensemble(["finished"], tmp_path / "now", size=6, method="stacking", metric="auc_macro")
     then = json.loads((left / "ensemble" / "ensemble.json").read_text())
     assert [member.digest for member in made.members] == [member["digest"] for member in then["members"]]
-    same(predicted(made.path, left), said["ensemble"]["predictions"], REFITTED)
+    same(predicted(made.path, left), expected["ensemble"]["predictions"], REFITTED)
     fitted, reference = api.load_checkpoint(made.path).combination.stacker, refitted(left / "ensemble")
     assert fitted.coefficients == pytest.approx(reference.coef_, **CLOSE)
     assert fitted.intercepts == pytest.approx(reference.intercept_, **CLOSE)
@@ -162,11 +162,11 @@ def test_a_look_at_test_with_what_it_pulled_is_booked_on_its_study(home, left):
     assert [look.split for look in api.show_study("finished").looks] == ["test"]
 
 
-def test_a_finished_study_goes_on_beside_the_trials_it_has(home, said):
+def test_a_finished_study_goes_on_beside_the_trials_it_has(home, expected):
     notes = Notes()
     assert api.run_study("finished", trials=4, slots=1, observer=notes).counts == {"complete": 4}
     trials = api.list_trials("finished")
-    assert [trial.values for trial in trials[:3]] == [trial["values"] for trial in said["trials"]["finished"]]
+    assert [trial.values for trial in trials[:3]] == [trial["values"] for trial in expected["trials"]["finished"]]
     with open_store() as store:
         assert store.study("finished").data_digest
     assert sum("data" in line for line in notes.notes) == 1, notes.notes
@@ -196,11 +196,11 @@ def test_a_study_with_a_network_of_its_own_goes_on_once_its_code_is_trusted(home
     assert api.run_study("owned", trials=2, slots=1).counts == {"complete": 2}
 
 
-def test_what_its_studies_keep_is_no_rubbish(home, said):
-    kept = {path.name for path in (home / "artifacts").iterdir() if not path.name.startswith(".")}
+def test_what_its_studies_keep_is_no_rubbish(home, expected):
+    stored = {path.name for path in (home / "artifacts").iterdir() if not path.name.startswith(".")}
     api.collect_garbage()
-    assert {path.name for path in (home / "artifacts").iterdir() if not path.name.startswith(".")} == kept
-    assert len(kept) == 4
+    assert {path.name for path in (home / "artifacts").iterdir() if not path.name.startswith(".")} == stored
+    assert len(stored) == 4
 
 
 def test_its_files_hold_what_the_tests_claim(left):

@@ -34,7 +34,7 @@ def test_the_points_that_none_dominates_are_the_first_front(rows):
 
 
 @given(points(low=0, high=20), st.integers(0, 4))
-def test_a_front_is_the_same_however_much_of_it_is_found_one_by_one(rows, small):
+def test_a_front_is_the_same_however_much_of_it_is_computed_incrementally(rows, small):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pareto, "SMALL_FRONT", small)
         assert non_dominated(rows) == next(iter(fronts(rows)), [])

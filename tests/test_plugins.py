@@ -61,29 +61,29 @@ def test_the_plugin_folder_is_the_variables_or_the_one_here(monkeypatch: pytest.
     assert plugin_folder() == Path("/elsewhere")
 
 
-def test_folder_and_given_files_are_loaded_and_listed(tmp_path: Path) -> None:
+def test_folder_and_named_files_are_loaded_and_listed(tmp_path: Path) -> None:
     folder = tmp_path / "plugins"
     folder.mkdir()
     write(folder, "a.py")
-    given = write(tmp_path, "b.py", SOUND + "# another\n")
-    loaded = load([given], folder)
-    assert [file.path for file in loaded.files] == [str(folder / "a.py"), str(given)]
+    explicit = write(tmp_path, "b.py", SOUND + "# another\n")
+    loaded = load([explicit], folder)
+    assert [file.path for file in loaded.files] == [str(folder / "a.py"), str(explicit)]
     assert len(loaded.manager.get_plugins()) == 2
     assert loaded.broken == {}
 
 
-def test_a_file_that_is_given_and_in_the_folder_is_loaded_once(tmp_path: Path) -> None:
+def test_a_file_that_is_named_and_in_the_folder_is_loaded_once(tmp_path: Path) -> None:
     path = write(tmp_path, "a.py")
     loaded = load([path, path], tmp_path)
     assert [file.path for file in loaded.files] == [str(path)]
     assert len(loaded.manager.get_plugins()) == 1
 
 
-def test_a_kept_plugin_loads_from_its_text_without_the_file(tmp_path: Path) -> None:
+def test_a_stored_plugin_loads_from_its_text_without_the_file(tmp_path: Path) -> None:
     path = write(tmp_path, "a.py", SOUND + "answer = 42\n")
-    kept = PluginFile.read(path)
+    plugin_file = PluginFile.read(path)
     path.unlink()
-    (module,) = load([kept]).manager.get_plugins()
+    (module,) = load([plugin_file]).manager.get_plugins()
     assert module.answer == 42
     assert module.__file__ == str(path)
 
@@ -114,7 +114,7 @@ def test_a_broken_file_of_the_folder_is_named_and_the_others_load(error: str, tm
 
 
 @pytest.mark.parametrize("error", BROKEN)
-def test_a_broken_file_given_by_hand_is_an_error(error: str, tmp_path: Path) -> None:
+def test_an_explicitly_named_broken_file_is_an_error(error: str, tmp_path: Path) -> None:
     path = write(tmp_path, "bad.py", BROKEN[error])
     with pytest.raises(PluginError) as caught:
         load([path])
@@ -159,8 +159,8 @@ def test_only_importable_plugins_are_preloaded(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.syspath_prepend(str(tmp_path))
     points = [EntryPoint("x", "installed_plugin", plugins.GROUP)]
     monkeypatch.setattr(plugins, "entry_points", lambda group: points)
-    given = write(tmp_path, "given.py", SOUND + "# by hand\n")
-    assert preload_names(load([given])) == ["installed_plugin"]
+    explicit = write(tmp_path, "given.py", SOUND + "# by hand\n")
+    assert preload_names(load([explicit])) == ["installed_plugin"]
 
 
 OWN = """

@@ -93,7 +93,7 @@ def test_a_knob_that_does_not_apply_is_not_searched(chosen: dict[str, str], pres
     assert not absent & names
 
 
-def test_freezing_is_searched_only_from_pretrained_weights_or_when_asked_for() -> None:
+def test_freezing_is_searched_only_from_pretrained_weights_or_on_request() -> None:
     assert recipe(Net(), Faces()).narrowed({})["freeze"].options == ("none",)
     assert len(recipe(Net(), Faces(), pretrained=True).narrowed({})["freeze"].options) == 4
     assert recipe(Net(), Faces()).narrowed({"freeze": "none,first_1"})["freeze"].options == ("none", "first_1")
@@ -111,7 +111,7 @@ def test_freezing_rules_follow_the_number_of_stages(stages: int, rules: tuple[st
     assert freeze_rules(stages) == rules
 
 
-def test_a_target_is_fixed_unless_it_is_asked_for() -> None:
+def test_a_target_is_fixed_unless_it_is_set() -> None:
     assert recipe(Net(), Faces()).narrowed({})["target"].options == ("majority",)
     both = recipe(Net(), Faces()).narrowed({"target": "majority,probability"})
     assert both["target"].options == ("majority", "probability")

@@ -55,12 +55,12 @@ def metric(folder: Path, name: str, file: str = "") -> Path:
 
 def architecture(folder: Path, name: str = "net", space: str = "{}", stages: object = ("a", "b"), **more: str) -> Path:
     path = folder / "net.py"
-    given = more.get("given", "Net()")
-    path.write_text(ARCHITECTURE.format(name=name, space=space, stages=stages, given=given))
+    returned = more.get("given", "Net()")
+    path.write_text(ARCHITECTURE.format(name=name, space=space, stages=stages, given=returned))
     return path
 
 
-def test_components_are_found_by_name_and_know_their_file(tmp_path: Path) -> None:
+def test_components_are_looked_up_by_name_and_know_their_file(tmp_path: Path) -> None:
     result = registry.load([metric(tmp_path, "ones"), architecture(tmp_path)])
     assert result.metric("ones").compute(None) == 1.0
     assert [(kind, component.name) for kind, component in result.components()] == [
@@ -110,7 +110,7 @@ UNSOUND = {
 
 
 @pytest.mark.parametrize("complaint", UNSOUND)
-def test_an_unsound_component_given_by_hand_is_refused(complaint: str, tmp_path: Path) -> None:
+def test_an_explicitly_named_unsound_component_is_refused(complaint: str, tmp_path: Path) -> None:
     path = architecture(tmp_path, **UNSOUND[complaint])
     with pytest.raises(PluginError) as caught:
         registry.load([path])
@@ -149,7 +149,7 @@ def register_observers(register):
 """
 
 
-def test_an_observer_is_found_by_name(tmp_path: Path) -> None:
+def test_an_observer_is_looked_up_by_name(tmp_path: Path) -> None:
     path = tmp_path / "watcher.py"
     path.write_text(OBSERVER.format(name="watcher", options={"file": "where it goes"}))
     result = registry.load([path])
@@ -202,7 +202,7 @@ def register_architectures(register):
 """
 
 
-def test_a_family_is_asked_for_what_follows_the_colon(tmp_path: Path) -> None:
+def test_a_family_gets_the_part_after_the_colon(tmp_path: Path) -> None:
     path = tmp_path / "family.py"
     path.write_text(FAMILY)
     result = registry.load([path])
@@ -228,7 +228,7 @@ def test_a_file_of_an_installed_plugin_stands_in_its_place(monkeypatch: pytest.M
     point = EntryPoint("cnn", "fersearch_architectures.cnn", plugins.GROUP)
     monkeypatch.setattr(plugins, "entry_points", lambda group: [point])
     path = Path(point.load().__file__)
-    installed, given = registry.load(), registry.load([path])
+    installed, file_plugins = registry.load(), registry.load([path])
     assert installed.file_of(installed.architecture("cnn")) is None
-    assert [Path(file.path) for file in given.files] == [path]
-    assert given.file_of(given.architecture("cnn")) is given.files[0]
+    assert [Path(file.path) for file in file_plugins.files] == [path]
+    assert file_plugins.file_of(file_plugins.architecture("cnn")) is file_plugins.files[0]

@@ -66,11 +66,11 @@ def test_the_size_of_a_finite_space_is_the_number_of_its_distinct_configurations
 
 @given(spaces())
 def test_a_space_without_search_texts_is_searched_as_offered(space: Space) -> None:
-    kept = space.narrowed({})
-    assert all(kept[name] == space[name] for name in kept)
-    assert list(kept) == list(kept.dimensions)
-    for params in itertools.islice(kept.configurations(), 50):
-        kept.check(params)
+    narrowed_space = space.narrowed({})
+    assert all(narrowed_space[name] == space[name] for name in narrowed_space)
+    assert list(narrowed_space) == list(narrowed_space.dimensions)
+    for params in itertools.islice(narrowed_space.configurations(), 50):
+        narrowed_space.check(params)
 
 
 @given(CHOICES | INTS)
@@ -215,7 +215,7 @@ def test_a_log_scale_cannot_touch_zero() -> None:
         ({"optimizer": "sgd", "momentum": 2.0}, "momentum: 2 is not offered"),
     ],
 )
-def test_parameters_must_be_exactly_those_that_apply(params: dict[str, object], message: str) -> None:
+def test_parameters_must_be_exactly_the_ones_that_apply(params: dict[str, object], message: str) -> None:
     space = Space({"optimizer": OFFER["optimizer"], "momentum": OFFER["momentum"]})
     with pytest.raises(UsageError) as caught:
         space.check(params)
@@ -256,11 +256,11 @@ def test_two_spaces_cannot_share_a_name() -> None:
         (Choice("sgd", True, 0.5), "sgd, true, 0.5"),
     ],
 )
-def test_an_offer_is_described_in_the_words_of_settings(dimension: Dimension, text: str) -> None:
+def test_a_dimension_is_described_in_the_notation_of_settings(dimension: Dimension, text: str) -> None:
     assert describe(dimension) == text
 
 
-def test_a_configuration_is_given_value_by_value() -> None:
+def test_a_configuration_is_written_value_by_value() -> None:
     space = OFFER.narrowed({})
     assert space.configured({"learning_rate": "0.01", "optimizer": "sgd", "momentum": "0.9"}) == {
         "learning_rate": 0.01,

@@ -115,7 +115,7 @@ def test_a_keep_policy_is_read_as_it_is_written(text: str, expected: Keep) -> No
 
 
 @pytest.mark.parametrize("text", ["", "best", "best 0", "best5", "best -1", "none", "fronts"])
-def test_what_is_no_keep_policy_is_refused_in_words(text: str) -> None:
+def test_an_invalid_keep_policy_is_refused_with_the_valid_ones(text: str) -> None:
     with pytest.raises(UsageError) as caught:
         Keep.parse(text)
     assert str(caught.value) == (

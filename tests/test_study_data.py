@@ -58,7 +58,7 @@ def test_a_file_that_was_touched_and_is_equal_is_the_same_data(data: Path) -> No
     assert api.show_study("s").data == before
 
 
-def test_files_that_differ_while_all_that_is_seen_is_equal_are_said_once(data: Path) -> None:
+def test_files_that_differ_in_unseen_parts_are_reported_once(data: Path) -> None:
     path, seen = data / "train" / "sad" / "0.png", digest_of()
     Image.open(path).save(path, compress_level=0)
     (messages,) = run()
@@ -137,9 +137,9 @@ def test_equal_files_that_are_read_otherwise_are_refused_with_the_versions(
     assert f"pillow {pillow} -> 99.0" in caught.value.message
 
 
-def brighter(*args: Any, **given: Any) -> Any:
+def brighter(*args: Any, **options: Any) -> Any:
     """Decoding as another version of Pillow might do it."""
-    return (pixels + np.uint8(1) for pixels in decode_all(*args, **given))
+    return (pixels + np.uint8(1) for pixels in decode_all(*args, **options))
 
 
 def test_accepted_data_has_a_front_and_a_baseline_of_its_own(data: Path) -> None:
@@ -201,7 +201,7 @@ def leave_waiting(name: str) -> None:
             )
 
 
-def test_a_study_of_an_earlier_version_adopts_what_is_found_and_says_so_once(data: Path) -> None:
+def test_a_study_of_an_earlier_version_adopts_the_present_data_and_reports_it_once(data: Path) -> None:
     seen = digest_of()
     with open_store(None) as store:
         study = store.study("s")
@@ -283,7 +283,7 @@ def test_the_study_that_trains_again_is_held_to_the_same_files(data: Path) -> No
     assert run("refit/s-2") == []
 
 
-def test_whatever_compares_trials_leaves_those_of_earlier_data_out_and_says_so(data: Path) -> None:
+def test_whatever_compares_trials_leaves_out_and_reports_trials_on_earlier_data(data: Path) -> None:
     add(data, "train", "sad", "new", 5)
     run(accept_data_change=True, trials=2)
     assert api.compare_studies(["s"]).result.left_out == ["1 trial of study s saw earlier data: left out."]

@@ -39,7 +39,7 @@ def test_a_bound_by_the_best_is_one_of_the_front_and_is_reported_as_a_number():
         front_of(STUDY, MEMBERS, ["f1>=0.9*best"])
 
 
-def test_the_cheapest_within_one_standard_error_is_taken_unless_asked_otherwise():
+def test_the_cheapest_within_one_standard_error_is_the_default():
     choice = preferred(front(*MEMBERS), None)
     assert (choice.trial.number, choice.given_up) == (
         2,
@@ -50,7 +50,7 @@ def test_the_cheapest_within_one_standard_error_is_taken_unless_asked_otherwise(
     assert preferred(front(*MEMBERS), "train_seconds").trial.number == 1
 
 
-def test_where_a_policy_has_released_it_the_cheapest_of_those_that_are_kept_is_taken():
+def test_where_a_policy_has_released_it_the_cheapest_retained_one_is_taken():
     best, cheap, _ = MEMBERS
     released = trial(cheap.number, 0.58, 10.0, checkpoint=None)
     choice = preferred(front(best, released), None)
@@ -58,7 +58,7 @@ def test_where_a_policy_has_released_it_the_cheapest_of_those_that_are_kept_is_t
     assert preferred(front(best, released), "cheapest").trial.number == 2
 
 
-def test_an_unknown_preference_is_answered_with_those_there_are_and_no_spreads():
+def test_an_unknown_preference_is_answered_with_the_known_ones_without_spreads():
     with pytest.raises(UnknownName, match="unknown preference 'cheap'") as error:
         preferred(front(*MEMBERS), "cheap")
     assert "cheapest" in error.value.hint

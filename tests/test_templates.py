@@ -10,7 +10,7 @@ from fersearch.errors import UnknownName
 
 
 @pytest.mark.parametrize("kind", templates.KINDS)
-def test_a_new_plugin_is_found_in_its_folder(kind, tmp_path):
+def test_a_new_plugin_is_discovered_in_its_folder(kind, tmp_path):
     for name, text in templates.render(kind, "my_own").items():
         (tmp_path / name).write_text(text)
     result = registry.load(folder=tmp_path)

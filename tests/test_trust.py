@@ -93,7 +93,7 @@ def test_a_folder_or_file_that_is_named_is_the_users_word(folder: Path, monkeypa
     assert loaded(folder) == (["mine.py"], [])
 
 
-def test_digests_are_kept_in_a_file_that_only_this_user_may_read(home: Path) -> None:
+def test_digests_are_stored_in_a_file_that_only_this_user_may_read(home: Path) -> None:
     assert not trust.is_trusted("a" * 64)
     trust.trust({"a" * 64: "/x/a b.py"})
     trust.trust({"a" * 64: "/x/a b.py", "b" * 64: "/y\n" + "c" * 64 + ".py"})
@@ -123,7 +123,7 @@ def test_a_list_of_another_user_counts_for_nothing(home: Path, monkeypatch: pyte
     assert not trust.is_trusted("a" * 64)
 
 
-def test_code_out_of_a_database_is_refused_where_nobody_can_be_asked(home: Path) -> None:
+def test_code_of_a_database_is_refused_without_a_terminal(home: Path) -> None:
     with pytest.raises(PluginError) as caught:
         trust.require({"a" * 64: ("/x/own.py", "print(1)\n")}, "study 's'", "allow it")
     assert caught.value.message == "study 's' contains code that you have not allowed to run here: /x/own.py"
@@ -132,15 +132,15 @@ def test_code_out_of_a_database_is_refused_where_nobody_can_be_asked(home: Path)
     assert copy.read_text() == "print(1)\n"
 
 
-def test_a_person_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str] = []
+def test_a_user_is_prompted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    prompts: list[str] = []
 
     def ask(question: str) -> bool:
-        asked.append(question)
+        prompts.append(question)
         return True
 
     monkeypatch.setattr(trust, "ask", ask)
     for _ in range(2):
         trust.require({"a" * 64: ("/x/own.py", "")}, "study 's'", "allow it")
-    assert len(asked) == 1
-    assert "study 's' contains code that you have not allowed to run here: /x/own.py" in asked[0]
+    assert len(prompts) == 1
+    assert "study 's' contains code that you have not allowed to run here: /x/own.py" in prompts[0]

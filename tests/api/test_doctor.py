@@ -70,7 +70,7 @@ def test_a_sound_installation_is_all_ok(study):
     assert look("plugins").facts["counts"]["metric"] > 10
 
 
-def test_torch_is_not_imported_unless_asked(home):
+def test_torch_is_not_imported_by_default(home):
     code = "from fersearch import api; import sys; api.diagnose(); assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
 

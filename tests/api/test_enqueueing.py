@@ -31,10 +31,10 @@ class Enqueuing(Observer):
         if trial.number == 0:
             assert api.enqueue_trial(self.study, {"learning_rate": 0.02}).running
             with open_store() as store:
-                while not self.heard(store):
+                while not self.was_taken(store):
                     time.sleep(0.02)
 
-    def heard(self, store):
+    def was_taken(self, store):
         with store.database.read() as connection:
             return connection.execute(select(requests.c.taken_at)).scalar_one()
 

@@ -32,13 +32,13 @@ def single(study):
     return max(trial.values["accuracy"] for trial in api.list_trials(study))
 
 
-def test_the_first_step_is_the_best_trial_and_the_kept_steps_end_with_the_best(made, study):
+def test_the_first_step_is_the_best_trial_and_the_accepted_steps_end_with_the_best(made, study):
     assert made.steps[0].value == pytest.approx(single(study), abs=1e-6)
     assert made.single == made.steps[0].value
-    kept = [step.value for step in made.steps if step.kept]
+    values_kept = [step.value for step in made.steps if step.kept]
     assert made.value == pytest.approx(max(step.value for step in made.steps))
-    assert kept[-1] == max(kept)
-    assert sum(member.weight for member in made.members) == len(kept)
+    assert values_kept[-1] == max(values_kept)
+    assert sum(member.weight for member in made.members) == len(values_kept)
     assert str(made.objective) == "accuracy:max"
 
 
@@ -114,7 +114,7 @@ def test_a_bound_on_predictions_is_held_by_the_ensemble(study, tmp_path):
     assert not (tmp_path / "none").exists()
 
 
-def test_what_cannot_be_is_refused_in_words(study, tmp_path):
+def test_impossible_options_are_refused_with_a_message(study, tmp_path):
     out = tmp_path / "none"
     with pytest.raises(UsageError, match="no single trial satisfies parameters<=1"):
         api.make_ensemble([study], out, where=["parameters<=1"])
@@ -131,7 +131,7 @@ def test_what_cannot_be_is_refused_in_words(study, tmp_path):
     assert not out.exists()
 
 
-def test_a_folder_is_replaced_only_when_asked_and_if_it_is_ours(study, tmp_path):
+def test_a_folder_is_replaced_only_on_request_and_if_it_is_ours(study, tmp_path):
     out = tmp_path / "ens"
     api.make_ensemble([study], out, size=1)
     with pytest.raises(UsageError, match="exists"):

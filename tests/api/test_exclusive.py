@@ -16,9 +16,9 @@ class Notes(Observer):
         self.notes.append(text)
 
 
-def run(study, **given):
+def run(study, **options):
     notes = Notes()
-    view = api.run_study(study, slots=1, observer=notes, **given)
+    view = api.run_study(study, slots=1, observer=notes, **options)
     return view, notes.notes
 
 

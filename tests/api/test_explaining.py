@@ -30,7 +30,7 @@ def storage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     return url
 
 
-def test_every_verdict_of_the_database_is_found_again(storage: str) -> None:
+def test_every_verdict_of_the_database_is_reproduced(storage: str) -> None:
     judged = [trial for trial in api.list_trials("s", storage) if trial.verdict.get("rung")]
     assert any(trial.verdict["stop"] for trial in judged)
     result = [api.explain_trial("s", trial.number, storage) for trial in judged]

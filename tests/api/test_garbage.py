@@ -25,14 +25,16 @@ SIZES = {"train": "100", "valid": "60", "test": "60"}
 
 def create(name: str, **options) -> str:
     """A study of small trials, judged by what no clock decides."""
-    given = {
+    defaults = {
         "trials": 4,
         "epochs": "1",
         "sampler": "random",
         "pruner": "none",
         "objectives": ("accuracy", "parameters"),
     }
-    return api.create_study("cnn", "faces", name=name, dataset_options=SIZES, settings=SETTINGS, **given | options).name
+    return api.create_study(
+        "cnn", "faces", name=name, dataset_options=SIZES, settings=SETTINGS, **defaults | options
+    ).name
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +52,7 @@ def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "home"
 
 
-def kept(name: str) -> set[str]:
+def checkpoints_of(name: str) -> set[str]:
     return {trial.checkpoint for trial in api.list_trials(name) if trial.checkpoint}
 
 
@@ -84,17 +86,17 @@ def made(name: str, *digests: str | None, keep: str = "front") -> StudyRow:
         return study
 
 
-def test_the_artifacts_of_a_study_are_those_of_its_front(real):
+def test_the_artifacts_of_a_study_are_its_fronts(real):
     front = {trial.checkpoint for trial in api.front(real).trials}
     best = max(api.list_trials(real), key=lambda trial: (trial.values["accuracy"], -trial.number))
-    assert kept(real) == front | {best.checkpoint}
-    assert len(kept(real)) < 4
-    assert stored() == kept(real)
-    assert {row.digest for row in api.list_checkpoints(real)} == kept(real)
+    assert checkpoints_of(real) == front | {best.checkpoint}
+    assert len(checkpoints_of(real)) < 4
+    assert stored() == checkpoints_of(real)
+    assert {row.digest for row in api.list_checkpoints(real)} == checkpoints_of(real)
     assert not [path for path in runs_folder().glob("*/*") if path.is_dir()]
 
 
-def test_a_released_checkpoint_is_refused_in_words_and_can_be_made_again(real, tmp_path):
+def test_a_released_checkpoint_is_refused_with_advice_and_can_be_made_again(real, tmp_path):
     released = next(trial for trial in api.list_trials(real) if trial.released)
     with pytest.raises(FersearchError) as caught:
         api.pull_checkpoint(real, trial=released.number, out=tmp_path / "none")
@@ -117,11 +119,11 @@ def test_a_released_checkpoint_is_refused_in_words_and_can_be_made_again(real, t
 def test_a_policy_can_be_changed_as_a_study_goes_on(home):
     name = create("grows", trials=2, keep="all")
     api.run_study(name, slots=1)
-    assert len(kept(name)) == 2
+    assert len(checkpoints_of(name)) == 2
     api.run_study(name, slots=1, trials=4, keep="best 1")
     best = max(api.list_trials(name), key=lambda trial: (trial.values["accuracy"], -trial.number))
-    assert kept(name) == {best.checkpoint}
-    assert kept(name) <= stored()
+    assert checkpoints_of(name) == {best.checkpoint}
+    assert checkpoints_of(name) <= stored()
     assert api.show_study(name).spec.keep == Keep("best", 1)
 
 
@@ -132,14 +134,14 @@ def test_a_checkpoint_between_row_and_file_is_an_orphan_that_is_collected(empty,
     api.run_study(name, slots=1)
     monkeypatch.undo()
     monkeypatch.setenv("FERSEARCH_HOME", str(empty))
-    orphans = stored() - kept(name)
-    assert len(orphans) == 3 - len(kept(name)) > 0
+    orphans = stored() - checkpoints_of(name)
+    assert len(orphans) == 3 - len(checkpoints_of(name)) > 0
     assert api.collect_garbage().young == len(orphans)
     for digest in orphans:
         os.utime(artifacts_folder() / digest, (0, time.time() - 2 * YOUNG))
     assert api.collect_garbage().heaps["orphaned"].files == len(orphans)
-    assert stored() == kept(name)
-    for digest in kept(name):
+    assert stored() == checkpoints_of(name)
+    for digest in checkpoints_of(name):
         Artifacts(artifacts_folder()).open(digest)
 
 
@@ -168,12 +170,12 @@ def test_what_no_trial_needs_goes_by_kind_and_all_else_stays(empty):
     }
     assert (counted.files, counted.bytes, counted.young, counted.dry_run) == (5, 23, 1, True)
     assert stored() == {old, good, beaten, young}
-    assert kept("s") == {beaten, good}
+    assert checkpoints_of("s") == {beaten, good}
 
     removed = api.collect_garbage()
     assert removed.heaps == counted.heaps
     assert stored() == {good, young}
-    assert kept("s") == {good}
+    assert checkpoints_of("s") == {good}
     assert [trial.released for trial in api.list_trials("s")] == ["front", "", ""]
     assert sorted(path.name for path in artifacts.iterdir()) == sorted([good, young, "notes.txt"])
     assert run_folder(study.uid, 2).is_dir()
@@ -204,7 +206,7 @@ def test_a_file_that_two_trials_share_goes_with_the_last_of_them(empty):
     made("one", shared, better)
     made("two", shared)
     assert api.collect_garbage().files == 0
-    assert [kept("one"), kept("two")] == [{better}, {shared}]
+    assert [checkpoints_of("one"), checkpoints_of("two")] == [{better}, {shared}]
     assert stored() == {shared, better}
     api.delete_study("two")
     assert stored() == {better}
@@ -222,7 +224,7 @@ def test_a_running_study_is_left_alone(empty):
     assert (run_folder(study.uid, 0) / "last.pt").exists()
 
 
-def test_the_database_of_the_home_is_asked_too(empty, tmp_path):
+def test_the_database_of_the_home_is_consulted_too(empty, tmp_path):
     digest, orphan = put("kept at home", 2 * YOUNG), put("nobody's", 2 * YOUNG)
     made("s", digest)
     open_store(other := f"sqlite:///{tmp_path / 'other.db'}", create=True).close()
@@ -250,7 +252,7 @@ def test_without_a_database_nobody_knows_what_is_needed_and_nothing_is_removed(e
     assert len(stored()) == 1
 
 
-def test_what_cannot_be_removed_is_said(empty, monkeypatch):
+def test_files_that_cannot_be_removed_are_reported(empty, monkeypatch):
     open_store(create=True).close()
     put("old", 2 * YOUNG)
 

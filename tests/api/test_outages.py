@@ -65,7 +65,7 @@ def test_too_long_an_outage_stops_the_run_after_the_epochs_under_way(
     assert "finishes its epoch and is saved" in notes[1]
 
 
-def test_a_run_that_was_asked_to_stop_now_is_not_held_up(watched: Outages, stop: Stop) -> None:
+def test_a_run_with_a_request_to_stop_now_is_not_delayed(watched: Outages, stop: Stop) -> None:
     stop.level = 2
     watched.look(Writer(601.0, must_stop=True))
     assert stop.level == 2

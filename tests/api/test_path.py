@@ -21,15 +21,15 @@ def best(study):
     return max(api.list_trials(study), key=lambda trial: trial.values["accuracy"])
 
 
-def test_every_trial_is_kept_whole(study):
+def test_every_trial_is_stored_completely(study):
     for trial in api.list_trials(study):
         view = api.show_trial(study, trial.number)
         assert [epoch.number for epoch in view.history] == [1, 2]
         assert view.trial.attempts[0].reason == "done"
         assert np.sum(view.history[-1].confusion) == 120
         assert Path(view.log).exists()
-        kept = view.history[trial.kept_epoch - 1]
-        assert trial.values["accuracy"] == kept.values["accuracy"]
+        best_epoch = view.history[trial.kept_epoch - 1]
+        assert trial.values["accuracy"] == best_epoch.values["accuracy"]
 
 
 def test_the_study_says_what_was_searched_and_where(study):
@@ -123,7 +123,7 @@ def test_preferences_pick_from_the_front(study, tmp_path):
     assert api.pull_checkpoint(study, prefer="knee", out=tmp_path / "knee").trial in [t.number for t in front]
 
 
-def test_what_cannot_be_pulled_is_refused_in_words(study, tmp_path):
+def test_a_trial_that_cannot_be_pulled_is_refused_with_the_reason(study, tmp_path):
     with pytest.raises(UsageError, match="loosen --where"):
         api.pull_checkpoint(study, where=["parameters<=1"], out=tmp_path / "none")
     with pytest.raises(UnknownName, match="unknown metric 'memory'"):

@@ -228,14 +228,14 @@ def faces_in_photographs(folder: Path) -> Path:
     return folder
 
 
-def test_faces_are_found_where_the_training_images_were_cut_to_boxes(tmp_path: Path) -> None:
+def test_faces_are_detected_where_the_training_images_were_cut_to_boxes(tmp_path: Path) -> None:
     source = faces_in_photographs(tmp_path / "source")
     checkpoint = trained(tmp_path / "pulled", "affectnet", source, GREY, PLAIN)
     names, _ = judged(checkpoint, source)
     paths = [file_of(source, name) for name in names]
     drain_notices()
-    automatic, asked, whole = (predicted(checkpoint, paths, faces) for faces in (None, True, False))
-    assert np.allclose(automatic, asked, atol=1e-6)
+    automatic, requested, whole = (predicted(checkpoint, paths, faces) for faces in (None, True, False))
+    assert np.allclose(automatic, requested, atol=1e-6)
     assert not np.allclose(automatic, whole, atol=1e-4)
     notices = drain_notices()
     assert notices == [
@@ -246,7 +246,7 @@ def test_faces_are_found_where_the_training_images_were_cut_to_boxes(tmp_path: P
     ]
 
 
-def test_landmarks_are_stood_for_by_a_found_face_with_the_same_margin(tmp_path: Path) -> None:
+def test_landmarks_are_replaced_by_a_detected_face_with_the_same_margin(tmp_path: Path) -> None:
     source = ckplus.write_original(tmp_path / "source")
     checkpoint = trained(tmp_path / "pulled", "ckplus", source, GREY, PLAIN)
     assert read_checkpoint(checkpoint / "model.safetensors")[0]["steps"][0] == {"step": "landmarks", "margin": 1.2}
@@ -346,7 +346,7 @@ def test_another_dataset_takes_the_shape_of_the_training_images(tmp_path: Path, 
     assert drain_notices() == []
 
 
-def test_faces_of_another_dataset_are_found_where_the_model_needs_them(tmp_path: Path) -> None:
+def test_faces_of_another_dataset_are_detected_where_the_model_needs_them(tmp_path: Path) -> None:
     checkpoint = trained(tmp_path / "pulled", "ckplus", ckplus.write_original(tmp_path / "ck"), GREY, PLAIN)
     other = tmp_path / "other"
     for label in ("happy", "sad"):

@@ -36,8 +36,8 @@ def drive(search: Search, chance: random.Random, steps: int, rounds: int, leave:
         over = running[number] >= 8 * rounds
         if decision is Decision.STOP or over or chance.random() < 0.05:
             reason = Reason.PRUNED if decision is Decision.STOP else Reason.DONE if over else chance.choice(ENDS)
-            kept = running.pop(number)
-            returned.append(search.finish(number, Outcome(reason, kept_epoch=kept, checkpoint=f"{number}"), 1.0))
+            best = running.pop(number)
+            returned.append(search.finish(number, Outcome(reason, kept_epoch=best, checkpoint=f"{number}"), 1.0))
     for number in sorted(running)[leave:]:
         returned.append(search.finish(number, Outcome(Reason.INTERRUPTED), 1.0))
     return returned

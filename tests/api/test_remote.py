@@ -52,15 +52,15 @@ def here(verb: str, *arguments: object, **options: object) -> object:
     """Return what a verb gives on this machine."""
     from fersearch.api.connecting import _connected
 
-    kept = list(_connected)
+    connections = list(_connected)
     _connected.clear()
     try:
         return getattr(api, verb)(*arguments, **options)
     finally:
-        _connected[:] = kept
+        _connected[:] = connections
 
 
-def test_lists_and_fronts_are_those_of_the_machine_itself(remote: None):
+def test_remote_lists_and_fronts_equal_local_ones(remote: None):
     assert [one for one in api.list_studies() if one.name == "small"] == [
         one for one in here("list_studies") if one.name == "small"
     ]
@@ -134,7 +134,7 @@ def deleted() -> bool:
     return True
 
 
-def test_errors_are_those_of_the_machine_itself(remote: None):
+def test_remote_errors_equal_local_ones(remote: None):
     with pytest.raises(StudyFileError) as error:
         api.create_study("cnm", "faces", trials=3, sampler="random", seed=1, limit=5)
     assert sorted(line.partition(":")[0] for line in error.value.mistakes) == ["limit", "model"]
@@ -227,7 +227,7 @@ def test_what_is_no_address_is_refused(url: str):
 
 
 @pytest.mark.parametrize(
-    ("given", "file", "body"),
+    ("flags", "file", "body"),
     [
         ({"model": "cnn", "dataset": "faces"}, None, {"model": "cnn", "dataset": {"name": "faces"}}),
         ({"settings": {"width": "1"}}, {"space": {"dropout": 0.1}}, {"space": {"dropout": 0.1, "width": "1"}}),
@@ -238,5 +238,5 @@ def test_what_is_no_address_is_refused(url: str):
         ({"ratios": (0.6, 0.2, 0.2)}, {}, {"protocol": {"ratios": [0.6, 0.2, 0.2]}}),
     ],
 )  # fmt: skip
-def test_flags_go_over_a_file(given, file, body):
-    assert body_of(given, file) == body
+def test_flags_go_over_a_file(flags, file, body):
+    assert body_of(flags, file) == body

@@ -145,7 +145,9 @@ def test_a_study_goes_into_an_optuna_storage_of_this_machine(shell: Shell, tmp_p
 
 
 @pytest.mark.slow
-def test_a_checkpoint_is_exported_there_and_kept_here(shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_checkpoint_is_exported_remotely_and_stored_locally(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.chdir(tmp_path)
     shell("checkpoint", "pull", "small", "--trial", "0", "-o", "pulled", "--format", "onnx")
     folder = tmp_path / "pulled"

@@ -20,8 +20,14 @@ def test_a_silence_that_says_nothing_is_refused():
 def test_a_study_begins_with_known_recipes_and_has_them_once(home, recipes, count):
     settings = {"convolutions": "1", "batch_size": "32,64", "augmentation": "none,flip"}
     options = {"train": "60", "valid": "30", "test": "30"}
-    given = {"trials": 8, "epochs": "1", "settings": settings, "dataset_options": options, "recipes": recipes}
-    api.create_study("cnn", "faces", name=recipes, **given)
+    options_of_study = {
+        "trials": 8,
+        "epochs": "1",
+        "settings": settings,
+        "dataset_options": options,
+        "recipes": recipes,
+    }
+    api.create_study("cnn", "faces", name=recipes, **options_of_study)
     for timeout in (1.5, None):
         api.run_study(recipes, slots=2, timeout=timeout)
     params = [trial.params for trial in api.list_trials(recipes)]

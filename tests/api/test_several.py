@@ -59,8 +59,8 @@ def plugin(home):
 def searched(plugin):
     """Five trials of both architectures, whose best is trained once more at the end."""
     objectives = ("log_loss", "parameters")
-    given = {**GIVEN, "objectives": objectives, "sampler": "random", "pruner": "none", "keep": "all"}
-    name = api.create_study("thin,wide", "faces", plugins=[plugin], trials=5, seed=1, refit=1, **given).name
+    settings_of_study = {**GIVEN, "objectives": objectives, "sampler": "random", "pruner": "none", "keep": "all"}
+    name = api.create_study("thin,wide", "faces", plugins=[plugin], trials=5, seed=1, refit=1, **settings_of_study).name
     assert api.run_study(name, slots=2).counts == {"complete": 5}
     return name
 

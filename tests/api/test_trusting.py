@@ -84,7 +84,7 @@ def test_what_was_named_here_runs(study: str, tmp_path: Path) -> None:
     assert components_of(held(study)).metric("own").name == "own"
 
 
-def test_trust_once_given_stays(study: str) -> None:
+def test_trust_is_remembered(study: str) -> None:
     api.trust_plugins(study)
     assert components_of(held(study)).metric("own").name == "own"
 

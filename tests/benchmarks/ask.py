@@ -44,7 +44,7 @@ def random_params(space: Space, chance: random.Random) -> dict[str, Value]:
     return params
 
 
-def asked(samplers: Sequence[Callable[..., TPESampler]], count: int, asks: int) -> list[float]:
+def seconds_of(samplers: Sequence[Callable[..., TPESampler]], count: int, asks: int) -> list[float]:
     """Return the median CPU milliseconds of a proposal by each sampler, taking turns; equal draws are checked."""
     space, chance = wide_space(), random.Random(1)
     spec = StudySpec("asked", "cnn", "faces", OBJECTIVES, space, budget=Budget(10**6))
@@ -91,7 +91,7 @@ def main() -> None:
     counts = [int(count) for count in parser.parse_args().trials.split(",")]
     print("ended trials   Optuna's own   here    ratio   rung decision   (CPU ms)")
     for count in counts:
-        theirs, ours = asked((stock, OURS), count, asks=30 if count < 2000 else 8)
+        theirs, ours = seconds_of((stock, OURS), count, asks=30 if count < 2000 else 8)
         print(f"{count:>12,} {theirs:>14.1f} {ours:>6.1f} {theirs / ours:>8.2f} {decided(count):>15.2f}")
 
 

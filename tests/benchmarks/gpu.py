@@ -73,13 +73,13 @@ def request(folder: Path, device: str, size: Size, model: str = "cnn", **setting
     prepared = arrays.prepare(dataset, None, options, folder / "prepared")
     params = {**PARAMS, "epochs": size.epochs, "augmentation": "standard", "target": "majority"}
     params |= {"class_weights": "none", "label_smoothing": 0.0, "first_conv": "sum"}
-    asked = TrialRequest(
+    requests_given = TrialRequest(
         *(1, "gpu", 0, 1, params, model, "faces", str(prepared.folder), options, Objective("accuracy", "max"), 0),
         scratch=str(folder / "run"),
         artifacts=str(folder / "artifacts"),
         device=device,
     )
-    return replace(asked, **settings)
+    return replace(requests_given, **settings)
 
 
 class Slots:
@@ -90,17 +90,19 @@ class Slots:
         self._env = {"CUDA_VISIBLE_DEVICES": ""} if device == "cpu" else {}
         self.pool = Pool(PRELOAD)
 
-    def start(self, asked: TrialRequest) -> Process:
+    def start(self, requests_given: TrialRequest) -> Process:
         """Start one, in a scratch folder of its own."""
         self._number += 1
         process = self.pool.start(self._folder / "trials.log", self._env)
         process.pid = (process.receive() or {})["pid"]
-        process.send({"request": replace(asked, scratch=str(self._folder / f"run-{self._number}")).to_json()})
+        process.send({"request": replace(requests_given, scratch=str(self._folder / f"run-{self._number}")).to_json()})
         return process
 
-    def run(self, asked: Sequence[TrialRequest], slots: int, look: Any = lambda process: None) -> list[dict[str, Any]]:
+    def run(
+        self, requests_given: Sequence[TrialRequest], slots: int, look: Any = lambda process: None
+    ) -> list[dict[str, Any]]:
         """Run all and return the last epoch's values of each; `look` is called with those that run, now and then."""
-        left, running, result = list(asked), {}, []
+        left, running, result = list(requests_given), {}, []
         while left or running:
             while left and len(running) < slots:
                 process = self.start(left.pop(0))
@@ -119,17 +121,17 @@ class Slots:
         return result
 
 
-def throughput(slots: Slots, asked: TrialRequest, size: Size) -> None:
+def throughput(slots: Slots, requests_given: TrialRequest, size: Size) -> None:
     """Trials an hour by the number of slots on the one device."""
     print(
         f"\ntrials of cnn, {size.faces:,} drawn faces, {size.epochs} epochs\n"
         f"{'slots':<8}{'trials an hour':>16}{'times':>8}"
     )
-    slots.run([asked], 1)
+    slots.run([requests_given], 1)
     first = 0.0
     for number in size.slots:
         started = time.perf_counter()
-        trials = slots.run([asked] * (number * size.rounds), number)
+        trials = slots.run([requests_given] * (number * size.rounds), number)
         rate = 3600 * len(trials) / (time.perf_counter() - started)
         first = first or rate
         print(f"{number:<8}{rate:>16,.0f}{rate / first:>8.2f}")
@@ -153,11 +155,11 @@ def memory(slots: Slots, folder: Path, device: torch.device, size: Size) -> None
         print(f"{model:<14}{values['peak_memory_mb']:>10,.0f}{peak[0]:>12,.0f}")
 
 
-def accuracy(slots: Slots, asked: TrialRequest, size: Size) -> None:
+def accuracy(slots: Slots, requests_given: TrialRequest, size: Size) -> None:
     """Validation accuracy in both precisions, the seeds the same."""
     print(f"\n{'accuracy of cnn':<18}{'mean':>8}  each seed")
     for precision in PRECISIONS:
-        tried = [replace(asked, precision=precision, seed=seed) for seed in range(size.seeds)]
+        tried = [replace(requests_given, precision=precision, seed=seed) for seed in range(size.seeds)]
         result = [values["accuracy"] for values in slots.run(tried, 1)]
         print(f"{precision:<18}{statistics.mean(result):>8.4f}  {' '.join(f'{value:.4f}' for value in result)}")
 
@@ -174,10 +176,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         folder = Path(name)
         slots = Slots(folder, chosen.device)
         try:
-            asked = request(folder, chosen.device, size)
-            throughput(slots, asked, size)
+            requests_given = request(folder, chosen.device, size)
+            throughput(slots, requests_given, size)
             memory(slots, folder, device, size)
-            accuracy(slots, asked, size)
+            accuracy(slots, requests_given, size)
         finally:
             slots.pool.close()
         speed(device, size, folder)

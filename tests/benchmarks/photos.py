@@ -50,12 +50,12 @@ def main() -> None:
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        asked = request(folder, chosen.images, chosen.model, chosen.batch).to_json()
+        request_json = request(folder, chosen.images, chosen.model, chosen.batch).to_json()
         pool = Pool([*PRELOAD, f"fersearch_architectures.{chosen.model.rstrip('0123456789')}"])
         process = pool.start(folder / "trial.log", {"CUDA_VISIBLE_DEVICES": ""})
         try:
             process.pid = int((process.receive() or {})["pid"])
-            process.send({"request": asked})
+            process.send({"request": request_json})
             private, mapped, dirty, ended, started = 0.0, 0.0, 0.0, "still in its first epoch", time.monotonic()
             while time.monotonic() - started < chosen.seconds:
                 if process.connection.poll(0.2):

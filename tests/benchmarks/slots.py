@@ -45,12 +45,12 @@ def together(slots: Sequence[Connection]) -> None:
         connection.recv()
 
 
-def slots(count: int, threads: int, stack: ExitStack, *given: Any) -> Side:
+def slots(count: int, threads: int, stack: ExitStack, *arguments_parsed: Any) -> Side:
     """Start so many slots; a pass of all of them."""
     ends = []
     for _ in range(count):
         ours, theirs = SPAWN.Pipe()
-        network, images, kind, rounds = given
+        network, images, kind, rounds = arguments_parsed
         process = SPAWN.Process(target=slot, args=(theirs, network, images // count, threads, kind, rounds))
         process.start()
         stack.callback(process.join)
@@ -65,15 +65,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--images", type=int, default=3200)
     parser.add_argument("--network", default="cnn", choices=NETWORKS)
-    given = parser.parse_args(arguments)
+    arguments_parsed = parser.parse_args(arguments)
     cores = len(os.sched_getaffinity(0))
     with ExitStack() as stack:
         sides: dict[str, Side] = {}
         for kind in get_args(MemoryFormat):
-            asked = (stack, given.network, given.images, kind, given.rounds)
-            sides[f"1 x {cores}, {kind}"] = slots(1, cores, *asked)
-            sides[f"{cores} x 1, {kind}"] = slots(cores, 1, *asked)
-        compare(sides, given.images, given.rounds, f"1 x {cores}, contiguous")
+            job = (stack, arguments_parsed.network, arguments_parsed.images, kind, arguments_parsed.rounds)
+            sides[f"1 x {cores}, {kind}"] = slots(1, cores, *job)
+            sides[f"{cores} x 1, {kind}"] = slots(cores, 1, *job)
+        compare(sides, arguments_parsed.images, arguments_parsed.rounds, f"1 x {cores}, contiguous")
 
 
 if __name__ == "__main__":

@@ -59,13 +59,13 @@ def request(folder: Path, number: int) -> TrialRequest:
 
 def trial(pool: Pool, folder: Path, number: int) -> dict[str, float]:
     """Run one trial and measure it on the way."""
-    asked = request(folder, number).to_json()
+    request_json = request(folder, number).to_json()
     started = time.perf_counter()
     process: Process = pool.start(folder / "trial.log", {"CUDA_VISIBLE_DEVICES": ""})
     process.pid = (process.receive() or {})["pid"]
     ready = time.perf_counter() - started
     result = {"ready_mb": private_mb(process.pid)}
-    process.send({"request": asked})
+    process.send({"request": request_json})
     while message := process.receive():
         if "epoch" in message:
             result["resident_mb"], result["private_mb"] = mapped_mb(process.pid, "images.npy")

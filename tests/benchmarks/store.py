@@ -85,9 +85,9 @@ def drive(url: str, slots: int, trials: int, epochs: int, pruner: str) -> Found:
                 for number in list(running):
                     running[number] += 1
                     recorded += 1
-                    asked = time.perf_counter()
+                    queued_at = time.perf_counter()
                     decision = search.record(number, fake(number, running[number]))
-                    waits.append(time.perf_counter() - asked)
+                    waits.append(time.perf_counter() - queued_at)
                     if running[number] == epochs or decision is Decision.STOP:
                         reason = Reason.DONE if decision is Decision.CONTINUE else Reason.PRUNED
                         search.finish(number, Outcome(reason, kept_epoch=running.pop(number)), 1.0)

@@ -235,29 +235,29 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--images", type=int, default=6400)
     parser.add_argument("--networks", nargs="*", metavar="NAME", help=f"of {', '.join(NETWORKS)}; default all")
-    given = parser.parse_args(arguments)
-    loaded, cores = data(given.images), len(os.sched_getaffinity(0))
+    options = parser.parse_args(arguments)
+    loaded, cores = data(options.images), len(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory() as folder:
         torch.set_num_threads(1)
-        if given.networks is not None:
-            networks(loaded, given.rounds, Path(folder), given.networks or list(NETWORKS))
+        if options.networks is not None:
+            networks(loaded, options.rounds, Path(folder), options.networks or list(NETWORKS))
             return
         sides = {"bare step": bare(loaded)}
         for preset in ("none", "standard", "strong"):
-            sides[f"trainer, {preset}"] = trainer(loaded, preset, Path(folder, preset), given.rounds + 1)
-        last = trainer(loaded, "standard", Path(folder, "last"), given.rounds + 1, memory_format="channels_last")
+            sides[f"trainer, {preset}"] = trainer(loaded, preset, Path(folder, preset), options.rounds + 1)
+        last = trainer(loaded, "standard", Path(folder, "last"), options.rounds + 1, memory_format="channels_last")
         sides["standard, channels_last"] = last
         print("one thread")
-        compare(sides, given.images, given.rounds, "bare step")
+        compare(sides, options.images, options.rounds, "bare step")
         torch.set_num_threads(cores)
         sides = {}
         for kind in get_args(MemoryFormat):
             place = Path(folder, f"cores-{kind}")
-            sides[kind] = trainer(loaded, "standard", place, given.rounds + 1, memory_format=kind)
+            sides[kind] = trainer(loaded, "standard", place, options.rounds + 1, memory_format=kind)
         for workers in range(cores + 1):
             sides[f"DataLoader, {workers} workers"] = dataloader(loaded, workers)
         print(f"\nall cores: {cores}")
-        ratios = compare(sides, given.images, given.rounds, "contiguous")
+        ratios = compare(sides, options.images, options.rounds, "contiguous")
         best = max(ratio for name, ratio in ratios.items() if name.startswith("DataLoader"))
         for kind in get_args(MemoryFormat):
             print(f"trainer, {kind}, against the best DataLoader: {ratios[kind] / best:.2f} times")

@@ -26,7 +26,7 @@ SPEC = StudySpec(
 
 def trial(number: int, f1: float, seconds: float, memory: float, **changes: object) -> Trial:
     """A complete trial with three values."""
-    given = {
+    defaults = {
         "params": {"optimizer": "sgd", "learning_rate": 0.01 * (number + 1), "epochs": 12},
         "state": TrialState.COMPLETE,
         "values": {"f1_macro": f1, "train_seconds": seconds, "peak_memory_mb": memory},
@@ -35,7 +35,7 @@ def trial(number: int, f1: float, seconds: float, memory: float, **changes: obje
         "checkpoint": "ab" * 32,
         "attempts": (Attempt(1, Reason.DONE, first_epoch=1, last_epoch=12, seconds=65.0, pid=41, log="/logs/1-1.log"),),
     }
-    return Trial(number=number, **{**given, **changes})  # type: ignore[arg-type]
+    return Trial(number=number, **{**defaults, **changes})  # type: ignore[arg-type]
 
 
 def epoch(number: int, f1: float) -> Epoch:

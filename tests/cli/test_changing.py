@@ -15,16 +15,16 @@ from fersearch.api.enqueueing import EnqueuedView
     ],
 )
 def test_it_says_when_the_configuration_is_tried(monkeypatch, capsys, running, needed, message):
-    asked = []
+    calls = []
 
     def fake(name, settings, storage=None):
-        asked.append((name, settings, storage))
+        calls.append((name, settings, storage))
         return EnqueuedView(name, {"learning_rate": 0.01, "optimizer": "sgd"}, running, 1, needed, 20)
 
     monkeypatch.setattr(api, "enqueue_trial", fake)
     flags = ["--set", "learning-rate=0.01", "--set", "optimizer=sgd", "--storage", "s.db"]
     assert cli.run(["study", "enqueue", "mine", *flags]) == 0
-    assert asked == [("mine", {"learning_rate": "0.01", "optimizer": "sgd"}, "s.db")]
+    assert calls == [("mine", {"learning_rate": "0.01", "optimizer": "sgd"}, "s.db")]
     assert capsys.readouterr().out == f"study 'mine' tries learning_rate=0.01 optimizer=sgd next; {message}\n"
 
 
@@ -33,7 +33,7 @@ def test_json_is_the_record_alone(home_with_study, capsys):
     assert '"given": {\n    "learning_rate": 0.0123\n  }' in capsys.readouterr().out
 
 
-def test_nothing_given_is_refused(home_with_study, capsys):
+def test_an_empty_request_is_refused(home_with_study, capsys):
     assert cli.run(["study", "enqueue", "small"]) == 2
     assert "no values are given to enqueue\n  give values, as --set learning_rate=0.01" in capsys.readouterr().err
 

@@ -25,15 +25,15 @@ FOUND = {"released": Heap(12, 12 * 700_000), "scratch": Heap(3, 2**20)}
 @pytest.fixture
 def collected(monkeypatch):
     """Pretend to collect; what was asked for, call by call."""
-    asked = []
+    calls = []
 
     def collect(*, dry_run=False, storage=None):
-        asked.append((dry_run, storage))
+        calls.append((dry_run, storage))
         return garbage(dry_run, **FOUND)
 
     monkeypatch.setattr("fersearch.maintenance.garbage.collect_garbage", collect)
     monkeypatch.setattr("fersearch.api.collect_garbage", collect, raising=False)
-    return asked
+    return calls
 
 
 def test_what_was_removed_is_reported_by_kind():
@@ -50,7 +50,7 @@ def test_what_was_removed_is_reported_by_kind():
     )
 
 
-def test_nothing_to_remove_is_said():
+def test_an_empty_collection_is_reported():
     assert text(render_models.garbage(Garbage(URL, False, ()))) == "nothing to remove"
 
 

@@ -26,9 +26,9 @@ def verb(monkeypatch):
     def replace(name, answer=None):
         calls = []
 
-        def fake(*given, **named):
-            named = {key: value for key, value in named.items() if key not in ("observer", "progress")}
-            calls.append((given, named))
+        def fake(*args, **kwargs):
+            kwargs = {key: value for key, value in kwargs.items() if key not in ("observer", "progress")}
+            calls.append((args, kwargs))
             return answer
 
         monkeypatch.setattr(api, name, fake)
@@ -37,7 +37,7 @@ def verb(monkeypatch):
     return replace
 
 
-def test_create_hands_over_only_what_was_given(verb):
+def test_create_passes_only_the_flags_used(verb):
     created, ran = verb("create_study", SPEC), verb("run_study", VIEW)
     verb("front", Front("cnn-faces", [trial(0, 0.6, 1, 1)], OBJECTIVES, {}))
     assert cli.run(["study", "create", "--model", "cnn", "--dataset", "faces"]) == 0
@@ -213,9 +213,15 @@ def test_pull_hands_over_its_choice_and_prints_only_json(verb, capsys):
     pulled = verb("pull_checkpoint", Pulled(Path("out"), 4, {"f1_macro": float("nan")}))
     arguments = ["--prefer", "knee", "--where", "peak_memory_mb<=500", "-o", "out", "--force", "--json"]
     assert cli.run(["checkpoint", "pull", "cnn-faces", *arguments]) == 0
-    asked = {"trial": None, "prefer": "knee", "where": ["peak_memory_mb<=500"], "out": Path("out"), "force": True}
+    expected_call = {
+        "trial": None,
+        "prefer": "knee",
+        "where": ["peak_memory_mb<=500"],
+        "out": Path("out"),
+        "force": True,
+    }
     assert pulled == [
-        (("cnn-faces",), {**asked, "format": "safetensors", "trust_plugin": False, "storage": None}),
+        (("cnn-faces",), {**expected_call, "format": "safetensors", "trust_plugin": False, "storage": None}),
     ]
     assert json.loads(capsys.readouterr().out) == {
         "schema": 1,
@@ -253,7 +259,7 @@ def test_rerun_hands_over_where_the_data_is(verb):
 
 
 def test_finish_hands_over_its_options_and_prints_the_line(verb, capsys):
-    asked = verb("finish_study", FINISH)
+    expected_call = verb("finish_study", FINISH)
     arguments = [
         "--finalists",
         "2",
@@ -269,9 +275,9 @@ def test_finish_hands_over_its_options_and_prints_the_line(verb, capsys):
         "imagefolder=x",
     ]
     assert cli.run(["study", "finish", "cnn-faces", *arguments]) == 0
-    ((name, options), given) = asked[0]
+    ((name, options), args) = expected_call[0]
     assert (name, options.slots) == ("cnn-faces", 1)
-    assert {key: given[key] for key in ("finalists", "seeds", "epochs", "unseen", "storage")} == {
+    assert {key: args[key] for key in ("finalists", "seeds", "epochs", "unseen", "storage")} == {
         "finalists": 2,
         "seeds": 4,
         "epochs": 40,
@@ -283,7 +289,7 @@ def test_finish_hands_over_its_options_and_prints_the_line(verb, capsys):
     assert json.loads(capsys.readouterr().out)["line"] == FINISH.line
 
 
-def test_what_was_given_up_is_reported_with_what_was_pulled(verb, capsys):
+def test_the_tradeoff_is_reported_with_the_pulled_trial(verb, capsys):
     verb("pull_checkpoint", Pulled(Path("out"), 4, {}, given_up="best is trial 7: +0.012 f1_macro; --prefer best"))
     assert cli.run(["checkpoint", "pull", "cnn-faces"]) == 0
     assert capsys.readouterr().out.splitlines()[:2] == [

@@ -12,20 +12,20 @@ BAD = Check("storage", "fail", "sqlite:////x.db: damaged", "move it away\nor res
 
 
 @pytest.fixture
-def asked(monkeypatch):
+def calls_of_diagnose(monkeypatch):
     calls = []
 
-    def diagnose(**given):
-        calls.append(given)
-        return [FINE, BAD] if given["storage"] else [FINE]
+    def diagnose(**options):
+        calls.append(options)
+        return [FINE, BAD] if options["storage"] else [FINE]
 
     monkeypatch.setattr(api, "diagnose", diagnose)
     return calls
 
 
-def test_a_table_with_the_hint_below_what_fails(asked, capsys):
+def test_a_table_with_the_hint_below_what_fails(calls_of_diagnose, capsys):
     assert cli.run(["doctor", "--storage", "sqlite:///x.db", "--deep"]) == 1
-    assert asked == [{"deep": True, "storage": "sqlite:///x.db"}]
+    assert calls_of_diagnose == [{"deep": True, "storage": "sqlite:///x.db"}]
     assert [line.rstrip() for line in capsys.readouterr().out.splitlines()] == [
         "      check    found",
         "ok    home     /home/x, 20.0 GB free",
@@ -35,12 +35,12 @@ def test_a_table_with_the_hint_below_what_fails(asked, capsys):
     ]
 
 
-def test_it_leaves_with_0_when_nothing_fails(asked, capsys):
+def test_it_leaves_with_0_when_nothing_fails(calls_of_diagnose, capsys):
     assert cli.run(["doctor"]) == 0
     assert "fail" not in capsys.readouterr().out
 
 
-def test_json_has_the_facts(asked, capsys):
+def test_json_has_the_facts(calls_of_diagnose, capsys):
     assert cli.run(["doctor", "--json", "--storage", "sqlite:///x.db"]) == 1
     fine, bad = json.loads(capsys.readouterr().out)
     assert fine == {

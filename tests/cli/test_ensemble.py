@@ -66,10 +66,10 @@ def test_an_ensemble_that_is_no_better_says_so():
 
 
 def test_an_ensemble_for_a_script(monkeypatch, capsys):
-    asked = {}
+    call = {}
 
-    def make(studies, out, **given):
-        asked.update(given, studies=studies, out=out)
+    def make(studies, out, **options):
+        call.update(options, studies=studies, out=out)
         return MADE
 
     monkeypatch.setattr(api, "make_ensemble", make, raising=False)
@@ -84,8 +84,8 @@ def test_an_ensemble_for_a_script(monkeypatch, capsys):
     }  # fmt: skip
     assert record["steps"][2] == {"study": "a", "trial": 4, "value": 0.63, "kept": False}
     assert record["crossvalidated"] == {"ensemble": 0.625, "best_single": 0.59}
-    asked.pop("note")
-    assert asked == {
+    call.pop("note")
+    assert call == {
         "studies": ["a", "b"], "out": Path("ens"), "method": "stacking", "size": 3, "metric": "f1_macro",
         "where": ["parameters<=1e6"], "force": True, "storage": None,
     }  # fmt: skip

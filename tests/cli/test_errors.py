@@ -51,7 +51,7 @@ def test_an_unexpected_error_is_one_line_and_a_file_with_the_traceback(capsys, h
     assert "Traceback" in file.read_text()
 
 
-def test_a_traceback_is_shown_only_when_asked_for(capsys, monkeypatch):
+def test_a_traceback_is_shown_only_on_request(capsys, monkeypatch):
     errors.guarded(failing(UsageError("wrong")))
     assert "Traceback" not in capsys.readouterr().err
     monkeypatch.setenv("FERSEARCH_DEBUG", "1")

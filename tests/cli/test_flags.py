@@ -25,7 +25,7 @@ def test_what_is_no_pair_is_refused_with_its_flag(text):
         flags.pairs("--set", [text])
 
 
-def test_a_name_given_twice_is_refused():
+def test_a_repeated_name_is_refused():
     with pytest.raises(
         UsageError, match="--set gives 'dropout' twice\n  give it once; several values go as dropout=a,b"
     ):
@@ -60,9 +60,9 @@ def test_a_wait_for_trials_may_be_none_at_all():
         flags.RunFlags(grace="soon").options()
 
 
-def test_only_what_was_given_becomes_a_keyword():
+def test_only_used_flags_become_keywords():
     assert flags.StudyFlags().keywords() == {}
-    given = flags.StudyFlags(
+    parsed = flags.StudyFlags(
         model=["cnn"],
         one_study=True,
         channels=3,
@@ -71,7 +71,7 @@ def test_only_what_was_given_becomes_a_keyword():
         settings=["epochs=3"],
         seed=0,
     )
-    assert given.keywords() == {
+    assert parsed.keywords() == {
         "model": "cnn",
         "one_study": True,
         "dataset_options": {"train": "50", "channels": "3"},
@@ -80,7 +80,7 @@ def test_only_what_was_given_becomes_a_keyword():
     }
 
 
-def test_a_model_given_twice_is_asked_which_of_two_things_it_means():
+def test_a_repeated_model_is_refused_with_the_two_possible_meanings():
     with pytest.raises(UsageError) as caught:
         flags.StudyFlags(model=["cnn", "vgg16"]).keywords()
     assert str(caught.value) == (

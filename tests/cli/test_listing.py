@@ -28,7 +28,7 @@ def drawn(listing: Listing, width: int, by_rich: bool) -> list[str]:
 
 @pytest.mark.parametrize("width", [20, 26, 30, 50, 60, 70, 80, 100, 120, 200, 1000])
 @pytest.mark.parametrize("rows", [SHORT, LONG, SHORT + LONG])
-def test_lines_are_those_of_rich(rows, width):
+def test_lines_equal_richs(rows, width):
     assert drawn(Listing(TITLES, rows), width, False) == drawn(Listing(TITLES, rows), width, True)
 
 

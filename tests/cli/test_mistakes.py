@@ -136,9 +136,9 @@ def test_odd_study_files_are_answered(home, capsys):
 )
 def test_what_no_study_file_may_hold_is_named(home, capsys, value, message):
     Path("odd.toml").write_text(f"name = {value}\n", encoding="utf-8")
-    code, said = answered(["study", "check", "odd.toml"], capsys)
+    code, output = answered(["study", "check", "odd.toml"], capsys)
     assert code == 2
-    assert said.startswith(f"error: odd.toml: 1 mistake\n  {message}")
+    assert output.startswith(f"error: odd.toml: 1 mistake\n  {message}")
 
 
 @pytest.mark.parametrize(
@@ -180,9 +180,9 @@ def register_metrics(register):
 def test_a_metric_that_fails_is_named_before_its_study_is_stored(home, capsys, body, message):
     Path("own.py").write_text(METRIC.format(body=body), encoding="utf-8")
     create = ["study", "create", "--model", "cnn", "--dataset", "faces", "--no-run", "--name", "judged"]
-    code, said = answered([*create, "--plugin", "own.py", "--objective", "own"], capsys)
+    code, output = answered([*create, "--plugin", "own.py", "--objective", "own"], capsys)
     assert code == 1
-    assert f"error: {message}\n  check it with: fersearch plugin check own.py\n" in said
+    assert f"error: {message}\n  check it with: fersearch plugin check own.py\n" in output
     assert cli.run(["study", "show", "judged"]) == 2
 
 
@@ -200,12 +200,12 @@ def images(home: Path) -> Path:
 
 def test_more_folds_than_the_smallest_class_allows(images, capsys):
     create = ["study", "create", "--model", "cnn", "--dataset", "imagefolder", "--data", "set", "--no-run"]
-    code, said = answered([*create, "--name", "folded", "--folds", "5"], capsys)
+    code, output = answered([*create, "--name", "folded", "--folds", "5"], capsys)
     assert code == 2
     assert (
         "error: class 'sad' has 3 images, which cannot be divided into 5 folds\n"
         "  use 3 folds or fewer, leave the class out, or draw without regard to classes: by = chance\n"
-    ) in said
+    ) in output
     assert cli.run(["study", "show", "folded"]) == 2
     assert answered([*create, "--name", "folded", "--folds", "3"], capsys)[0] == 0
     assert answered([*create, "--name", "by-chance", "--folds", "5", "--by", "chance"], capsys)[0] == 0
@@ -213,12 +213,12 @@ def test_more_folds_than_the_smallest_class_allows(images, capsys):
 
 def test_batches_of_one_image_and_batch_normalisation(images, capsys):
     create = ["study", "create", "--dataset", "imagefolder", "--data", "set", "--image-size", "32", "--no-run"]
-    code, said = answered([*create, "--model", "resnet18", "--name", "one", "--set", "batch_size=1,2"], capsys)
+    code, output = answered([*create, "--model", "resnet18", "--name", "one", "--set", "batch_size=1,2"], capsys)
     assert code == 2
     assert (
         "error: resnet18 with batch_size=1: batch normalisation cannot learn from batches of one image\n"
         "  give batch sizes of 2 or more, as in --set batch_size=2\n"
-    ) in said
+    ) in output
     assert cli.run(["study", "show", "one"]) == 2
 
 
@@ -232,11 +232,11 @@ def test_a_folder_1500_deep_is_looked_through(home, capsys):
             Path("d").mkdir()
             patch.chdir("d")
     try:
-        code, said = answered(["dataset", "show", "imagefolder", "--data", "deep"], capsys)
+        code, output = answered(["dataset", "show", "imagefolder", "--data", "deep"], capsys)
     finally:
         subprocess.run(["rm", "-rf", "deep"], check=True)  # pytest's own removal of old folders recurses, and fails
     assert code == 2
-    assert said.startswith("error: no images found in")
+    assert output.startswith("error: no images found in")
 
 
 @pytest.mark.parametrize(
@@ -251,12 +251,12 @@ def test_a_path_that_cannot_be_is_a_mistake(home, capsys, out, message):
         cli.run(["study", "create", "--model", "cnn", "--dataset", "faces", "--no-run", "--name", f"e{len(out)}"]) == 0
     )
     capsys.readouterr()
-    code, said = answered(["study", "export", f"e{len(out)}", "-o", out], capsys)
+    code, output = answered(["study", "export", f"e{len(out)}", "-o", out], capsys)
     assert code == 2
-    assert said.startswith(message)
+    assert output.startswith(message)
 
 
 def test_a_name_that_is_no_text_is_unknown(home, capsys):
-    code, said = answered(["study", "show", "\udcff"], capsys)
+    code, output = answered(["study", "show", "\udcff"], capsys)
     assert code == 2
-    assert "\\xff" in said
+    assert "\\xff" in output

@@ -143,7 +143,7 @@ def test_pull_predict_and_evaluate(ask, tmp_path):
     assert evaluated["metrics"]["accuracy"] == pytest.approx(trials[0]["values"]["accuracy"], abs=1e-4)
 
 
-def test_a_look_at_test_is_kept(ask, tmp_path):
+def test_a_look_at_test_is_recorded(ask, tmp_path):
     ask("checkpoint", "pull", "tiny", "--trial", "0", "-o", str(tmp_path / "model"))
     before = ask("study", "show", "tiny")["looks"]
     seen = ask("evaluate", str(tmp_path / "model"), "--dataset", "faces", "--split", "test")
@@ -245,7 +245,7 @@ def test_going_on_adds_trials_and_json_leaves_the_progress_to_standard_error(pla
         ("checkpoint pull tiny --where peak_memory_mb", "error: 'peak_memory_mb' is not a constraint\n"),
     ],
 )
-def test_wrong_words_are_reported_with_what_was_meant(place, monkeypatch, capsys, arguments, message):
+def test_mistyped_words_are_reported_with_the_likely_ones(place, monkeypatch, capsys, arguments, message):
     monkeypatch.setenv("FERSEARCH_HOME", str(place[0]))
     assert cli.run(arguments.split()) == 2
     out, err = capsys.readouterr()
@@ -254,7 +254,7 @@ def test_wrong_words_are_reported_with_what_was_meant(place, monkeypatch, capsys
 
 
 @pytest.mark.parametrize("arguments", ["--slots-per-gpu none", "--ray-address auto", "--grace soon", "--slots 0"])
-def test_wrong_words_of_a_run_store_no_study(tmp_path, monkeypatch, capsys, arguments):
+def test_invalid_options_of_a_run_store_no_study(tmp_path, monkeypatch, capsys, arguments):
     monkeypatch.setenv("FERSEARCH_HOME", str(tmp_path))
     assert cli.run(f"study create --model cnn --dataset faces {arguments}".split()) == 2
     assert capsys.readouterr().err.startswith(f"error: {arguments.split()[0]}")

@@ -72,7 +72,7 @@ def test_verbose_lines_tell_every_epoch(clock):
 
 
 @pytest.mark.parametrize("terminal", [False, True])
-def test_the_watcher_is_verbose_when_asked(terminal):
+def test_the_watcher_is_verbose_on_request(terminal):
     console = Console(file=io.StringIO(), force_terminal=terminal)
     assert progress.watcher(console, verbose=True).verbose
     assert not progress.watcher(console).verbose
@@ -102,7 +102,7 @@ def test_the_board_has_a_bar_per_running_trial_and_the_best_so_far(clock):
     )
 
 
-def test_time_left_is_what_the_pace_says_but_no_more_than_the_time_given(clock):
+def test_time_left_follows_the_pace_but_never_exceeds_the_time_limit(clock):
     tally = watch(progress.Lines, clock).tally
     assert tally.remaining(clock.now + 10) is None
     tally.ended.append(trial(0, 0.5, 1, 1))
@@ -120,7 +120,7 @@ def test_trials_that_ended_in_an_earlier_run_do_not_count_as_pace(clock):
     assert watcher.tally.remaining(clock.now + 10) == pytest.approx(10)
 
 
-def test_the_time_of_a_run_is_what_the_study_has_left_unless_given(clock):
+def test_the_default_time_of_a_run_is_what_the_study_has_left(clock):
     row = replace(ROW, spec=replace(SPEC, budget=Budget(4, 600.0)), seconds=500.0)
     assert watch(progress.Lines, clock, row=row).tally.seconds == 100
     assert watch(progress.Lines, clock, row=row, seconds=50).tally.seconds == 50

@@ -90,14 +90,14 @@ def test_a_study_shows_what_is_enqueued():
 
 
 def test_a_study_shows_the_observers_that_it_was_created_with():
-    asked = replace(SPEC, observe=("mlflow", "tensorboard"))
-    view = StudyView("s", asked, CREATED, {}, "sqlite:///x.db", [], {}, 95.0, [])
+    spec = replace(SPEC, observe=("mlflow", "tensorboard"))
+    view = StudyView("s", spec, CREATED, {}, "sqlite:///x.db", [], {}, 95.0, [])
     assert "observers      mlflow, tensorboard\n" in text(render.study(view))
 
 
 def test_a_study_shows_when_and_why_it_ended_before_its_budget():
-    asked = replace(SPEC, stop_when_flat=5)
-    view = StudyView("s", asked, CREATED, {}, "sqlite:///x.db", [], {}, 95.0, [], ending="2026-03-01 12:30 UTC: flat")
+    spec = replace(SPEC, stop_when_flat=5)
+    view = StudyView("s", spec, CREATED, {}, "sqlite:///x.db", [], {}, 95.0, [], ending="2026-03-01 12:30 UTC: flat")
     shown = text(render.study(view), 120)
     assert "budget         20 trials, 25m 00s, or until the front has not grown for 5 complete trials\n" in shown
     assert "ended          2026-03-01 12:30 UTC: flat\n" in shown
@@ -178,7 +178,7 @@ def test_one_trial_tells_why_it_stopped():
     )
 
 
-def test_a_verdict_in_the_pruners_own_words_is_reported_as_it_is():
+def test_a_verdict_with_the_pruners_own_reason_is_reported_unchanged():
     assert render.verdict(replace(PRUNED, verdict={**VERDICT, "reason": "rank 5 of 6"})) == "rank 5 of 6"
     alone = {**VERDICT, "rank": None, "stop": False}
     assert render.verdict(replace(PRUNED, verdict=alone)) == "epoch 2: no trials to compare with yet"

@@ -40,7 +40,7 @@ def test_a_value_that_is_undefined_is_compared_with_none() -> None:
     assert plain(Record.of(UNDEFINED))["ahead"][0]["better_by"] == {"f1_macro": None, "parameters": 0.0}
 
 
-def test_an_objective_that_is_the_same_in_every_trial_is_said_so() -> None:
+def test_an_objective_that_is_the_same_in_every_trial_is_reported() -> None:
     shares = {"f1_macro": {"width": 0.75, "dropout": 0.25}, "parameters": {"width": 0.0, "dropout": 0.0}}
     importances = {"method": "fANOVA", "objectives": shares, "needed": 10}
     assert text(render_search.importance("s", importances)).splitlines() == [

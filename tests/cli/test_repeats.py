@@ -14,12 +14,12 @@ from fersearch import cli
         (["predict", "folder", "face.png", "--csv", "a.csv", "--csv", "b.csv"], "--csv"),
     ],
 )
-def test_a_flag_of_one_value_given_twice_is_a_mistake_of_usage(line, flag, capsys):
+def test_a_single_value_flag_used_twice_is_a_usage_error(line, flag, capsys):
     assert cli.run(line) == 2
     assert capsys.readouterr().err == f"error: {flag} is given 2 times\n  give it once\n"
 
 
-def test_a_model_given_twice_is_asked_which_of_two_things_it_means(capsys):
+def test_a_repeated_model_is_refused_with_the_two_possible_meanings(capsys):
     assert cli.run(["study", "create", "--model", "cnn", "--dataset", "faces", "-m", "sanet"]) == 2
     problem, hint = capsys.readouterr().err.splitlines()
     assert problem == "error: --model is given 2 times: cnn, sanet"
@@ -35,8 +35,8 @@ def test_repeatable_and_valueless_flags_may_be_repeated(tmp_path, capsys):
 
 def test_a_missing_study_file_says_how_to_do_without(tmp_path, capsys):
     assert cli.run(["study", "create", str(tmp_path / "none.toml")]) == 2
-    said = capsys.readouterr().err
-    assert said.splitlines()[1].startswith("  without a file: fersearch study create --model cnn --dataset faces")
+    output = capsys.readouterr().err
+    assert output.splitlines()[1].startswith("  without a file: fersearch study create --model cnn --dataset faces")
     (tmp_path / "nine.toml").touch()
     assert cli.run(["study", "create", str(tmp_path / "none.toml")]) == 2
     assert capsys.readouterr().err.splitlines()[1] == "  did you mean 'nine.toml'? known: nine.toml"

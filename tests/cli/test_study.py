@@ -9,19 +9,19 @@ from fersearch.report.folder import MARK, Written
 
 
 def test_it_hands_over_every_flag(monkeypatch, capsys):
-    asked = []
+    calls = []
 
-    def fake(*given, **named):
-        asked.append((given, named))
+    def fake(*args, **kwargs):
+        calls.append((args, kwargs))
         return Written(Path("out"), Path("out/index.html"), ("a", "b"), ("c",))
 
     monkeypatch.setattr(api, "write_report", fake)
     assert cli.run(["study", "report", "mine", "-o", "out", "--trials", "3", "--force", "--storage", "s.db"]) == 0
-    assert asked == [(("mine", Path("out")), {"trials": 3, "force": True, "storage": "s.db"})]
+    assert calls == [(("mine", Path("out")), {"trials": 3, "force": True, "storage": "s.db"})]
     assert capsys.readouterr().out == "wrote out/index.html, 2 plots and 1 tables\n"
 
 
-def test_a_folder_is_asked_for(capsys):
+def test_a_missing_folder_is_a_usage_error(capsys):
     assert cli.run(["study", "report", "mine"]) == 2
     assert "--out" in capsys.readouterr().err
 

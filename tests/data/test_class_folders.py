@@ -56,7 +56,7 @@ NO_TEST = [("a", 0, 1), ("b", 0, 1), ("a", 1, 1), ("b", 1, 1)]
         (".", [("a", -2, 1), ("b", -2, 1)]),
     ],
 )
-def test_parts_and_classes_are_found_in_every_usual_layout(
+def test_parts_and_classes_are_recognised_in_every_usual_layout(
     tmp_path: Path, parts: str, expected: list[tuple[str, int, int]]
 ) -> None:
     tree(tmp_path, *(f"{part}/{label}/1.png" for part in parts.split() for label in "ab"))

@@ -19,7 +19,7 @@ def refusal(path: Path) -> DataError:
     return caught.value
 
 
-def test_columns_are_found_whatever_their_order_case_and_blanks(tmp_path: Path) -> None:
+def test_columns_are_recognised_in_any_order_case_and_spacing(tmp_path: Path) -> None:
     path = written(tmp_path / "a.csv", "\ufeffLabel, IMAGE ,other\n happy , 1.png ,x\n\nsad,2.png,y\n")
     result = list(rows(path, ["image", "label"], ["split"]))
     assert [(row["image"], row["label"], row.get("split"), row.line) for row in result] == [

@@ -8,7 +8,7 @@ from fersearch import UsageError
 from fersearch.data import options
 
 
-def test_defaults_fill_what_is_not_given(squares: Any) -> None:
+def test_defaults_fill_missing_values(squares: Any) -> None:
     assert options.decoding(squares, {"image_size": 8}) == {"image_size": 8, "channels": 1, "corner": 255}
     assert options.loading(squares, {}) == {"flip_labels": False, "target": "majority"}
 
@@ -49,7 +49,7 @@ def test_an_unknown_target_shows_the_offer(squares: Any) -> None:
     assert caught.value.hint == "did you mean 'majority'? offered: crossentropy, majority"
 
 
-def test_given_values_are_checked_too(squares: Any) -> None:
+def test_explicit_values_are_checked_too(squares: Any) -> None:
     options.check(squares, {"channels": 3})
     with pytest.raises(UsageError, match="channels: 2 is not offered"):
         options.check(squares, {"channels": 2})

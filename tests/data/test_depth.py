@@ -82,7 +82,7 @@ def test_a_broken_deep_image_is_refused_and_leaves_the_others_their_range(tmp_pa
         list(images.decode_all([tmp_path / "a.png", tmp_path / "b.png"], 48, 3, []))
 
 
-def test_own_bits_are_no_fewer_than_those_of_the_training_images() -> None:
+def test_own_bits_are_no_fewer_than_the_training_images_bits() -> None:
     own, twelve = depth.OwnDepth(), depth.OwnDepth(12)
     assert [own(255), own(4095), own(65_535)] == [8, 12, 16]
     assert [twelve(255), twelve(4095), twelve(65_535)] == [12, 12, 16]

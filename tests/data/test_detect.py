@@ -18,7 +18,7 @@ def near(box: detect.Box, left: int, side: int) -> bool:
     return bool(np.allclose(box, (left + 0.09 * side, 50 + 0.115 * side, 0.82 * side, 0.82 * side), atol=side * 0.08))
 
 
-def test_every_face_is_found_from_left_to_right() -> None:
+def test_every_face_is_detected_from_left_to_right() -> None:
     left, right = detect.find_faces(photograph(700, (400, 200), (50, 160)))
     assert near(left, 50, 160)
     assert near(right, 400, 200)
@@ -95,7 +95,7 @@ def test_a_file_of_centerface_for_one_size_finds_faces_of_any(tmp_path: Path) ->
     assert result == FaceDetector.open().find(photograph(700, (50, 160)))
 
 
-def test_another_network_is_refused_and_what_is_expected_is_said(tmp_path: Path) -> None:
+def test_another_network_is_refused_with_what_is_expected(tmp_path: Path) -> None:
     other = constant(tmp_path / "other.onnx", {"logits": np.zeros((1, 8), np.float32)})
     with pytest.raises(UsageError, match="is not a known face detector: its outputs are logits") as error:
         FaceDetector.open(other)

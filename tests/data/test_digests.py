@@ -98,9 +98,9 @@ def test_what_is_seen_is_classes_shape_parts_pixels_labels_votes_and_subjects() 
 def test_rows_in_no_part_and_the_width_of_numbers_and_texts_do_not_count() -> None:
     hard, subject = np.array([0, 1, 1, 1], np.int8), np.array(["p", "q", "another", "s"])
     assert seen(columns={"hard": hard, "soft": None, "subject": subject}) == seen()
-    kept = np.array([0, 1, 3])
-    fewer = {"hard": hard[kept], "subject": subject[kept]}
-    images = np.arange(4 * 16, dtype=np.uint8).reshape(4, 16)[kept]
+    remaining = np.array([0, 1, 3])
+    fewer = {"hard": hard[remaining], "subject": subject[remaining]}
+    images = np.arange(4 * 16, dtype=np.uint8).reshape(4, 16)[remaining]
     assert seen(images=images, columns=fewer, parts={"train": np.array([0, 1]), "valid": np.array([2])}) == seen()
 
 
@@ -109,7 +109,7 @@ def test_several_digests_become_one() -> None:
     assert digests.together(["a", "b"]) == hashlib.sha256(b"a\nb").hexdigest()
 
 
-def test_the_makers_are_those_that_are_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_makers_are_the_installed_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {"fersearch", "numpy", "pillow"} <= set(digests.makers())
     monkeypatch.setitem(digests.MAKERS, "opencv", ("no-such-package",))
     assert "opencv" not in digests.makers()

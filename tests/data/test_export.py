@@ -101,7 +101,7 @@ def test_a_csv_of_images_without_files_of_their_own_has_their_names(result: list
     assert [row["image"] for row in rows(source.parent / "faces.csv")][:2] == ["0", "1"]
 
 
-def test_what_stands_there_is_kept_unless_force_is_given(
+def test_existing_files_are_not_overwritten_without_force(
     result: list[Face], prepared: Prepared, tmp_path: Path
 ) -> None:
     for path, write in (

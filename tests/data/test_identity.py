@@ -20,7 +20,7 @@ THEN = Identity(
 )
 
 
-def test_it_is_kept_as_plain_data_with_the_versions_of_its_rules() -> None:
+def test_it_is_stored_as_plain_data_with_the_versions_of_its_rules() -> None:
     plain = THEN.to_json()
     assert Identity.from_json(plain) == THEN
     assert plain["files"] == {"version": 1, "digest": "f" * 64, "count": 1027}

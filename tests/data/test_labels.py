@@ -53,7 +53,7 @@ def test_an_unknown_label_names_the_place_and_the_nearest_word() -> None:
     assert "did you mean 'happiness'?" in caught.value.hint
 
 
-def test_two_words_for_one_emotion_are_noticed_and_kept_apart() -> None:
+def test_two_names_of_one_emotion_are_noticed_and_stay_separate() -> None:
     assert lookalikes(("Happy", "happiness", "sad")) == [
         "classes 'Happy' and 'happiness' look like one class (happiness); they are kept apart"
     ]
@@ -69,7 +69,7 @@ def test_a_code_is_looked_up_and_an_unknown_one_refused_with_all_of_them() -> No
     assert caught.value.hint == "known: 1 surprise, 2 fear"
 
 
-def test_words_come_in_canonical_order_and_others_after_them_sorted() -> None:
+def test_emotions_come_in_canonical_order_and_others_after_them_sorted() -> None:
     assert in_order(["zen", "fear", "neutral", "ahegao", "bored", "fear"]) == (
         *("neutral", "fear", "ahegao"),
         *("bored", "zen"),

@@ -15,16 +15,16 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "home"
 
 
-def test_a_path_given_goes_before_one_remembered_and_that_before_the_usual_one(
+def test_an_explicit_path_precedes_a_remembered_one_and_that_the_usual_one(
     squares: Any, home: Path, tmp_path: Path
 ) -> None:
-    usual, last, given = home / "data" / "squares", tmp_path / "last", tmp_path / "given"
-    for folder in (usual, last, given):
+    usual, last, by_path = home / "data" / "squares", tmp_path / "last", tmp_path / "given"
+    for folder in (usual, last, by_path):
         folder.mkdir(parents=True)
     assert locate(squares) == usual
     remember(squares, last)
     assert locate(squares) == last
-    assert locate(squares, given) == given
+    assert locate(squares, by_path) == by_path
 
 
 def test_several_datasets_are_remembered(squares: Any, tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_a_study_looks_where_its_data_was_then_for_a_copy_then_by_the_name(
     assert look_for(squares, None, lambda _: False) == named
 
 
-def test_a_remembered_path_that_is_gone_is_still_named_so_that_its_copy_is_found(squares: Any, tmp_path: Path) -> None:
+def test_a_remembered_path_that_is_gone_still_leads_to_its_copy(squares: Any, tmp_path: Path) -> None:
     remember(squares, tmp_path / "gone")
     assert locate(squares) == tmp_path / "gone"
 
@@ -87,7 +87,7 @@ def test_nothing_known_says_what_is_expected_and_what_to_do(squares: Any, home: 
     )
 
 
-def test_a_path_given_that_does_not_exist_is_named(squares: Any, tmp_path: Path) -> None:
+def test_an_explicit_path_that_does_not_exist_is_named(squares: Any, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="nowhere does not exist"):
         locate(squares, tmp_path / "nowhere")
 

@@ -99,7 +99,7 @@ def test_partners_are_read_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [len(rows) for rows, _ in near._expanded(np.array([], int), np.array([], int))] == []
 
 
-def test_correlations_are_those_of_numpy_and_none_of_a_flat_image() -> None:
+def test_correlations_equal_numpys_and_a_flat_image_has_none() -> None:
     images = np.random.default_rng(2).integers(0, 255, (4, 3, 20, 20), np.uint8)
     images[3] = 9
     result = correlations(images, np.array([[0, 1], [0, 1], [2, 3]]), np.array([False, True, False]))
@@ -111,8 +111,8 @@ def test_correlations_are_those_of_numpy_and_none_of_a_flat_image() -> None:
 
 def test_images_that_are_equal_are_one_picture() -> None:
     images = pictures(5)
-    given = np.concatenate([images, images[2:3], jpeg(images[2], 50)[None], images[2:3]])
-    pairs = near_pairs(given, of_images(given))
+    images_with_copies = np.concatenate([images, images[2:3], jpeg(images[2], 50)[None], images[2:3]])
+    pairs = near_pairs(images_with_copies, of_images(images_with_copies))
     assert pairs.picture.tolist() == [0, 1, 2, 3, 4, 2, 5, 2]
     assert pairs.rows.tolist() == [[2, 5]]
     assert pairs.mirrored.tolist() == [False]

@@ -19,7 +19,7 @@ from fersearch.data import prepared as room
 from fersearch.data.prepared import Prepared, prepare
 
 
-def test_pixels_and_columns_are_those_that_were_read(prepared: Prepared) -> None:
+def test_pixels_and_columns_are_stored_as_read(prepared: Prepared) -> None:
     assert prepared.images.shape == (60, 1, 8, 8)
     assert prepared.images[:, 0, 1, 1].tolist() == [k * 4 % 256 for k in range(60)]
     assert prepared.images[0, 0, 0, 0] == 255
@@ -33,7 +33,7 @@ def test_arrays_are_mapped_and_cannot_be_written(prepared: Prepared) -> None:
         prepared.images[0] = 0
 
 
-def test_what_is_known_of_a_copy_is_kept(prepared: Prepared, source: Path) -> None:
+def test_facts_of_a_copy_are_stored(prepared: Prepared, source: Path) -> None:
     assert prepared.class_names == ("dark", "bright")
     assert (prepared.count, prepared.image_size, prepared.channels, prepared.files) == (60, 8, 1, 1)
     assert prepared.findings == ("squares are simple",)

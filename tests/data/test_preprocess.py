@@ -16,7 +16,7 @@ DARK = (RANDOM.beta(2, 6, (1, 32, 32)) * 200).astype(np.uint8)
 COLOUR = (RANDOM.beta(2, 6, (3, 32, 32)) * 120).astype(np.uint8)
 
 
-def test_nothing_is_done_unless_asked_for() -> None:
+def test_nothing_is_done_by_default() -> None:
     assert applied(DARK, {}) is DARK
     assert applied(DARK, {"preprocess": "none"}) is DARK
     images = [DARK]
@@ -114,12 +114,12 @@ def test_a_prepared_copy_holds_what_was_preprocessed(squares: Any, source: Path,
     assert np.array_equal(made.columns["label"], plain.columns["label"])
 
 
-def test_no_preprocessing_shares_the_copy_of_those_who_never_heard_of_it(
+def test_no_preprocessing_shares_the_copy_of_data_without_that_option(
     squares: Any, source: Path, tmp_path: Path
 ) -> None:
     unasked, reads = prepare(squares, source, {}, tmp_path), squares.reads
-    asked = prepare(squares, source, {"preprocess": "none"}, tmp_path)
-    assert asked.folder == unasked.folder
+    explicit = prepare(squares, source, {"preprocess": "none"}, tmp_path)
+    assert explicit.folder == unasked.folder
     assert squares.reads == reads
     assert "preprocess" not in unasked.options
     assert "preprocess" not in dataset_options.decoding(squares, {"preprocess": "none"})

@@ -23,7 +23,7 @@ def sizes(parts: np.ndarray) -> list[int]:
     return [int((parts == part).sum()) for part in (0, 1, 2)]
 
 
-def test_a_given_split_is_kept_and_what_was_left_out_stays_out() -> None:
+def test_an_existing_split_is_used_and_images_left_out_stay_out() -> None:
     parts = splits.draw(labels([0, 1, 0, 1], [0, 1, 2, -1]), Protocol())
     assert parts.tolist() == [0, 1, 2, -1]
 
@@ -48,11 +48,11 @@ def test_only_the_parts_that_nobody_gave_are_drawn() -> None:
     assert (parts[100:] == 2).all()
 
 
-def test_images_without_a_part_train_where_every_part_is_given() -> None:
+def test_images_without_a_part_train_where_every_part_exists() -> None:
     assert splits.draw(labels([0, 0, 0, 0], [0, 1, 2, -2]), Protocol()).tolist() == [0, 1, 2, 0]
 
 
-def test_ratios_draw_a_given_split_anew() -> None:
+def test_ratios_redraw_an_existing_split() -> None:
     parts = splits.draw(labels([0] * 100, [0] * 99 + [-1]), Protocol("ratios", (0.5, 0.5, 0.0)))
     assert parts[99] == -1
     assert sizes(parts) == [50, 49, 0]
@@ -86,7 +86,7 @@ def test_a_person_is_in_one_part_and_no_part_is_empty(people: list[tuple[int, in
     assert min(sizes(parts)) > 0
 
 
-def test_people_are_divided_in_the_shares_asked_for() -> None:
+def test_people_are_divided_in_the_requested_shares() -> None:
     rows = [(f"p{who}", label) for who in range(100) for label in range(4) for _ in range(2)]
     parts = splits.draw(labels([label for _, label in rows], subject=[who for who, _ in rows]), Protocol())
     assert sizes(parts) == [560, 120, 120]
@@ -107,19 +107,19 @@ def test_too_few_people_are_an_error() -> None:
 def test_a_limit_keeps_the_shares_of_parts_and_classes() -> None:
     hard = np.array([0] * 80 + [1] * 20 + [0] * 16 + [1] * 4 + [0] * 7, np.int64)
     indices = {"train": np.arange(100), "valid": np.arange(100, 120), "test": np.arange(120, 127)}
-    kept = splits.limited(indices, hard, 60, seed=0)
-    assert {part: np.bincount(hard[rows]).tolist() for part, rows in kept.items()} == {
+    subset = splits.limited(indices, hard, 60, seed=0)
+    assert {part: np.bincount(hard[rows]).tolist() for part, rows in subset.items()} == {
         "train": [40, 10],
         "valid": [8, 2],
         "test": [7],
     }
-    assert set(kept["train"]) <= set(range(100))
+    assert set(subset["train"]) <= set(range(100))
 
 
 def test_a_limit_keeps_one_of_a_rare_class() -> None:
     hard = np.array([0] * 998 + [1] * 2 + [0] * 100, np.int64)
-    kept = splits.limited({"train": np.arange(1000), "valid": np.arange(1000, 1100)}, hard, 50, seed=0)
-    assert np.bincount(hard[kept["train"]]).tolist() == [44, 1]
+    subset = splits.limited({"train": np.arange(1000), "valid": np.arange(1000, 1100)}, hard, 50, seed=0)
+    assert np.bincount(hard[subset["train"]]).tolist() == [44, 1]
 
 
 def test_a_limit_above_everything_changes_nothing() -> None:
@@ -145,7 +145,7 @@ def test_each_image_validates_in_exactly_one_fold(by: str) -> None:
     assert all(((part == 0) | (part == 1)).all() for part in parts)
 
 
-def test_folds_by_subject_keep_people_together_and_folds_by_chance_are_said_to_leak() -> None:
+def test_folds_by_subject_keep_people_together_and_folds_by_chance_are_reported_to_leak() -> None:
     some = labels(CLASSES, subject=PEOPLE)
     for number in (1, 2, 3):
         assert not splits.leaks(some, splits.draw(some, Protocol("kfold", folds=3), number))
@@ -160,7 +160,7 @@ def test_repeats_of_folds_divide_differently() -> None:
     assert np.array_equal(splits.draw(some, protocol, 4), splits.draw(some, protocol, 4))
 
 
-def test_folds_leave_the_given_test_images_alone_and_join_valid_to_train() -> None:
+def test_folds_leave_the_existing_test_images_alone_and_join_valid_to_train() -> None:
     parts = splits.draw(labels([0] * 30, [0] * 15 + [1] * 5 + [2] * 10), Protocol("kfold", folds=4))
     assert sizes(parts) == [15, 5, 10]
     assert (parts[20:] == 2).all()
@@ -214,9 +214,9 @@ def test_a_limit_keeps_whole_subjects_where_each_is_left_out_once() -> None:
     some = labels([0, 1] * 50, subject=[f"p{k // 10}" for k in range(100)])
     loso = Protocol(split="loso")
     fewer = splits.fewer_subjects(some, loso, 35)
-    kept = np.flatnonzero(fewer.split != -1)
-    assert (len(kept), splits.rounds(fewer, loso)) == (30, 3)
-    assert len(np.unique(some.subject[kept])) == 3
+    subset = np.flatnonzero(fewer.split != -1)
+    assert (len(subset), splits.rounds(fewer, loso)) == (30, 3)
+    assert len(np.unique(some.subject[subset])) == 3
     assert splits.rounds(splits.fewer_subjects(some, loso, 1), loso) == 2
     assert splits.fewer_subjects(some, loso, 100) is some
     assert splits.fewer_subjects(some, Protocol(split="kfold"), 35) is some

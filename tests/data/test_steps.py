@@ -22,7 +22,7 @@ def made(steps, image=RAMP, known=None):
     return Transform.of(steps)(image, known, "a.png")
 
 
-def test_the_middle_square_is_taken_where_nothing_else_is_said():
+def test_the_middle_square_is_the_default():
     assert np.array_equal(made(standard(40, 1))[0], np.asarray(RAMP)[:, 10:50])
     assert made(standard(40, 3)).shape == (3, 40, 40)
 
@@ -68,7 +68,7 @@ def test_what_is_not_known_of_a_picture_leaves_it_whole():
     assert not Transform.of(FIT).needs
 
 
-def test_a_found_face_stands_for_what_is_not_known():
+def test_a_detected_face_replaces_unknown_steps():
     picture = photograph(300, (60, 160))
     steps = boxed(48, 1)
     result = Transform.of(steps, find=True)(picture)

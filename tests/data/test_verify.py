@@ -56,7 +56,7 @@ def test_the_baseline_answers_the_commonest_class_of_train(report: Report) -> No
     }
 
 
-def test_every_flaw_is_found(report: Report) -> None:
+def test_every_flaw_is_detected(report: Report) -> None:
     assert report.findings == (
         "read with care",
         "classes 'happy' and 'Happiness' look like one class (happiness); they are kept apart",
@@ -87,7 +87,7 @@ def test_near_duplicates_are_reported_by_pairs_of_splits(squares: Any, flawed: P
     ]
 
 
-def test_where_too_much_is_alike_that_is_said(squares: Any, flawed: Prepared, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_similar_images_are_reported(squares: Any, flawed: Prepared, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(near, "MOST", -1)
     result = verify(squares, flawed, {})
     assert dict(result.rows)["near-duplicates"] == "more than -1 pairs of images look alike"

@@ -29,7 +29,7 @@ def test_frames_come_in_their_order_with_their_times(tmp_path: Path):
     assert np.allclose(levels, range(0, 250, 25), atol=4)
 
 
-def test_each_nth_frame_and_no_more_than_asked_for(tmp_path: Path):
+def test_each_nth_frame_and_no_more_than_requested(tmp_path: Path):
     path = write(tmp_path / "a.mp4", range(0, 200, 20))
     assert [frame.number for frame in frames(path, every=4)] == [0, 4, 8]
     assert [frame.number for frame in frames(path, every=2, most=2)] == [0, 2]
@@ -40,7 +40,7 @@ def test_a_gif_is_written_and_plays_all_its_frames(tmp_path: Path):
         assert (image.n_frames, image.size) == (5, (64, 48))
 
 
-def test_what_came_before_an_interruption_is_kept(tmp_path: Path):
+def test_frames_before_an_interruption_are_returned(tmp_path: Path):
     def interrupted() -> None:
         with film(tmp_path / "a.mp4") as made:
             made.add(grey(100))

@@ -54,7 +54,7 @@ def test_an_edited_plugin_does_not_find_the_labels_it_gave_before(
     assert load(squares, prepared, {}).hard.tolist() == [1] * 60
 
 
-def test_mean_and_deviation_are_those_of_the_train_images(squares: Any, prepared: Prepared) -> None:
+def test_mean_and_deviation_are_of_the_train_images(squares: Any, prepared: Prepared) -> None:
     loaded = load(squares, prepared, {})
     train = loaded.images[loaded.indices["train"]] / 255
     assert loaded.mean == pytest.approx((train.mean(),))

@@ -61,7 +61,13 @@ def register_architectures(register):
 def create(name: str, model: str, trials: int, epochs: int, **wishes: Any) -> str:
     from fersearch import api
 
-    given = {"sampler": "random", "pruner": "none", "objectives": ("accuracy", "parameters"), "keep": "all", "seed": 3}
+    options = {
+        "sampler": "random",
+        "pruner": "none",
+        "objectives": ("accuracy", "parameters"),
+        "keep": "all",
+        "seed": 3,
+    }
     settings = {**SETTINGS, **(CNN if model == "cnn" else {})}
     spec = api.create_study(
         model,
@@ -71,7 +77,7 @@ def create(name: str, model: str, trials: int, epochs: int, **wishes: Any) -> st
         epochs=str(epochs),
         dataset_options=SIZES,
         settings=settings,
-        **{**given, **wishes},
+        **{**options, **wishes},
     )
     return spec.name
 
@@ -105,7 +111,7 @@ def photos(folder: Path) -> list[Path]:
     return paths
 
 
-def said(folder: Path, images: list[Path], trust: bool) -> dict[str, Any]:
+def predictions_of(folder: Path, images: list[Path], trust: bool) -> dict[str, Any]:
     """What this version predicts and measures with a checkpoint."""
     from fersearch import api
 
@@ -133,7 +139,7 @@ def main(out: Path) -> None:
     api.make_ensemble(["finished"], out / "ensemble", method="stacking", metric="auc_macro", size=6)
     images = photos(out / "photos")
     folders = ("pulled", "pulled-own", "ensemble")
-    expected = {name: said(out / name, images, trust=name == "pulled-own") for name in folders}
+    expected = {name: predictions_of(out / name, images, trust=name == "pulled-own") for name in folders}
     expected["trials"] = {
         name: [
             {

@@ -23,8 +23,8 @@ def opened():
     with ExitStack() as left:
 
         def open_backend(engine="local", address=None, slots=None, per_gpu=None, threads=None):
-            asked = RunOptions(slots, per_gpu, threads, engine=engine, ray_address=address)
-            return left.enter_context(backends.backend(asked, open_backend.notes.append))
+            options = RunOptions(slots, per_gpu, threads, engine=engine, ray_address=address)
+            return left.enter_context(backends.backend(options, open_backend.notes.append))
 
         open_backend.notes = []
         yield open_backend
@@ -76,7 +76,7 @@ def test_a_stranger_on_a_gpu_is_noted_before_the_first_trial(opened, one_gpu):
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("options_given", "message"),
     [
         ({"per_gpu": "many"}, "--slots-per-gpu 'many' is not a number"),
         ({"per_gpu": "0"}, "--slots-per-gpu 0 leaves no slot"),
@@ -85,13 +85,13 @@ def test_a_stranger_on_a_gpu_is_noted_before_the_first_trial(opened, one_gpu):
         ({"threads": 0}, "leaves no thread"),
     ],
 )
-def test_what_makes_no_sense_is_refused(opened, given, message):
+def test_what_makes_no_sense_is_refused(opened, options_given, message):
     with pytest.raises(UsageError, match=message):
-        opened(**given)
+        opened(**options_given)
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("options_given", "message"),
     [
         ({"engine": "ray", "exclusive_timing": True}, "--exclusive-timing times trials on this machine"),
         ({"in_process": True, "engine": "ray", "grace": 5.0}, "--engine ray, --grace cannot apply"),
@@ -100,11 +100,11 @@ def test_what_makes_no_sense_is_refused(opened, given, message):
         ({"threads_per_slot": 0}, "leaves no thread"),
     ],
 )
-def test_a_run_that_makes_no_sense_is_refused_before_anything_is_opened(given, message):
+def test_a_run_that_makes_no_sense_is_refused_before_anything_is_opened(options_given, message):
     with pytest.raises(UsageError, match=message):
-        api.run_study("any", **given)
+        api.run_study("any", **options_given)
     with pytest.raises(UsageError, match=message):
-        api.check_run(**given)
+        api.check_run(**options_given)
     api.check_run(in_process=True, threads_per_slot=1)
 
 

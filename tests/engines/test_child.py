@@ -45,7 +45,7 @@ def test_steps_in_quick_succession_give_one_beat(driver, reporter):
     assert beats(driver) in (1, 2)
 
 
-def test_beats_that_nobody_reads_are_dropped_and_later_ones_are_heard(driver, reporter, monkeypatch):
+def test_unread_heartbeats_are_dropped_and_later_ones_are_read(driver, reporter, monkeypatch):
     monkeypatch.setattr(child, "BEAT", 0.0)
     for _ in range(100_000):
         reporter.pulse()
@@ -62,7 +62,7 @@ def test_saved_states_are_reported_and_never_block(driver, reporter):
     assert driver.poll()
 
 
-def test_what_a_rehearsal_found_is_reported_and_the_decision_awaited(driver, reporter):
+def test_the_result_of_a_rehearsal_is_reported_and_the_decision_awaited(driver, reporter):
     known = {"shape": "a", "memory_format": "contiguous"}
     assert reporter.settle(known) == "contiguous"
     for message in ({"leave": True}, {"format": "channels_last"}):
@@ -104,7 +104,7 @@ def test_a_pulse_finds_that_the_driver_has_gone(driver, reporter):
         reporter.pulse()
 
 
-def test_a_paused_trial_says_so_and_goes_on_when_it_is_told_to(driver, reporter):
+def test_a_paused_trial_reports_it_and_continues_on_request(driver, reporter):
     before = paused()
     for message in ({"pause": 5.0, "turn": 3}, {"resume": True}):
         send(driver, message)
@@ -125,7 +125,7 @@ def test_a_paused_trial_goes_on_by_itself_when_the_time_is_up_or_it_is_to_leave(
     ]
 
 
-def test_a_decision_that_comes_during_a_pause_is_heard_after_it(driver, reporter):
+def test_a_decision_that_comes_during_a_pause_is_read_after_it(driver, reporter):
     for message in ({"pause": 5.0, "turn": 1}, {"decision": Decision.STOP}, {"resume": True}):
         send(driver, message)
     assert reporter.report(EPOCH) is Decision.STOP

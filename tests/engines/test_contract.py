@@ -61,11 +61,11 @@ def test_both_engines_leave_the_same_rows(finished):
         for name in ("number", "params", "state", "epochs", "kept_epoch", "checkpoint", "verdict"):
             assert getattr(trial, name) == getattr(other, name), (behaviour, name)
         assert repr(trial.values) == repr(other.values)
-        assert [_told(a) for a in trial.attempts] == [_told(b) for b in other.attempts]
+        assert [_fields(a) for a in trial.attempts] == [_fields(b) for b in other.attempts]
     assert repr(local_rows.read_history()) == repr(ray_rows.read_history())
 
 
-def _told(attempt):
+def _fields(attempt):
     return attempt.number, attempt.reason, attempt.message, attempt.first_epoch, attempt.last_epoch
 
 
@@ -88,7 +88,7 @@ def test_a_pruned_trial_hands_over_its_checkpoint(finished, engine):
 
 
 @pytest.mark.parametrize("engine", ["local", "ray"])
-def test_a_process_that_leaves_tells_its_last_words(finished, engine):
+def test_the_last_output_of_an_exiting_process_is_reported(finished, engine):
     assert "about to leave" in finished(engine)[0]["failed"].attempts[0].message
 
 
@@ -104,16 +104,16 @@ class StopAt(Observer):
 
     def __init__(self, stop, trials, level=Level.AFTER_EPOCH, then_now=False):
         self.stop, self.level, self.then_now, self.left = stop, level, then_now, trials
-        self.seen, self.asked = set(), 0.0
+        self.seen, self.requested_at = set(), 0.0
 
     def epoch(self, trial, epoch, decision):
         self.seen.add(trial.number)
         if len(self.seen) >= self.left and not self.stop.level:
             self.stop.ask(self.level)
-            self.asked = time.monotonic()
+            self.requested_at = time.monotonic()
 
     def tick(self):
-        if self.then_now and self.stop.level and time.monotonic() - self.asked > 0.5:
+        if self.then_now and self.stop.level and time.monotonic() - self.requested_at > 0.5:
             self.stop.ask(Level.NOW)
 
 

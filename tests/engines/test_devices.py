@@ -67,7 +67,7 @@ def test_threads_decide_how_many_slots_the_cores_carry(no_gpu):
     assert [slot.threads for slot in devices.slots(threads=9)] == [9]
 
 
-def test_threads_beside_a_gpu_are_those_of_its_host(two_gpus):
+def test_threads_beside_a_gpu_are_its_hosts(two_gpus):
     assert [slot.threads for slot in devices.slots(threads=1)] == [1, 1]
 
 
@@ -90,7 +90,7 @@ def test_auto_offers_each_gpu_as_many_slots_as_there_may_be(two_gpus):
     assert len(devices.slots(3, per_gpu="auto")) == 3
 
 
-def test_auto_needs_a_gpu_in_the_same_words(no_gpu):
+def test_auto_needs_a_gpu_with_the_same_message(no_gpu):
     with pytest.raises(UsageError, match="--slots-per-gpu was given, but no GPU was found"):
         devices.slots(per_gpu="auto")
 
@@ -164,8 +164,8 @@ def test_a_run_warns_of_slow_bf16_before_it_trains(tmp_path, monkeypatch):
     monkeypatch.setattr(devices, "fast_bf16", lambda: ())
     monkeypatch.setattr(nvml, "count", lambda: 0)
     observer = Observer()
-    observer.note = (said := []).append
+    observer.note = (notes := []).append
     study = studies.create("slow", trials=1, epochs="1", precision="bf16")
     api.run_study(study, in_process=True, observer=observer)
-    assert said[0].startswith("warning: this CPU has no fast bf16")
+    assert notes[0].startswith("warning: this CPU has no fast bf16")
     assert api.show_trial(study, 0).trial.attempts[0].facts["precision"] == "bf16"

@@ -17,8 +17,8 @@ __all__ = ["data", "made"]
 
 def finish(name: str = "s", **options):
     notes = Notes()
-    given = {"finalists": 1, "seeds": 2, "slots": 1, **options}
-    return api.finish_study(name, observer=notes, **given), notes.notes
+    defaults = {"finalists": 1, "seeds": 2, "slots": 1, **options}
+    return api.finish_study(name, observer=notes, **defaults), notes.notes
 
 
 def test_seeds_are_fresh_different_and_always_the_same():

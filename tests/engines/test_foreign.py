@@ -77,11 +77,11 @@ def test_the_monitor_checks_seldom_and_reports_once(monkeypatch):
     assert len(notes) == 1
 
 
-def test_without_gpus_nothing_is_asked():
+def test_without_gpus_the_driver_is_not_called():
     ContentionMonitor([], pytest.fail, dict, pytest.fail, pytest.fail).look()
 
 
-def test_our_processes_are_this_one_and_those_it_started():
+def test_our_processes_are_this_one_and_its_descendants():
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     try:
         assert {os.getpid(), child.pid} <= own_processes()

@@ -128,7 +128,7 @@ def test_a_preload_that_fails_is_reported_and_the_server_serves_on(tmp_path):
         pool.close()
 
 
-def test_a_childs_words_go_to_its_log(pool, tmp_path):
+def test_a_childs_output_goes_to_its_log(pool, tmp_path):
     log = tmp_path / "deep" / "log"
     process = pool.start(log, {"FERSEARCH_TEST": "1"})
     process.pid = process.receive()["pid"]

@@ -43,17 +43,17 @@ def test_the_first_decision_of_a_shape_holds_and_is_recorded_with_its_attempt() 
     assert formats.known == Formats(search.trials(), print).known == {"a": "channels_last"}
 
 
-def test_what_a_network_fails_by_is_said_once_in_a_study() -> None:
-    said: list[str] = []
+def test_a_networks_failure_is_noted_once_in_a_study() -> None:
+    notes: list[str] = []
     search = Learning()
-    formats = Formats([], said.append)
+    formats = Formats([], notes.append)
     for number, shape in enumerate(("b", "c")):
         assert formats.settle(search, number, {**BROKEN, "shape": shape}) == "contiguous"
-    Formats(search.trials(), said.append).settle(search, 3, {**BROKEN, "shape": "d"})
-    assert said == ["'odd' is trained contiguous: in channels_last it fails: E: why"]
+    Formats(search.trials(), notes.append).settle(search, 3, {**BROKEN, "shape": "d"})
+    assert notes == ["'odd' is trained contiguous: in channels_last it fails: E: why"]
     named = {**BROKEN, "shape": "e", "architecture": "one", "trouble": "it too fails"}
     formats.settle(search, 4, named)
-    assert said[1:] == ["'one' is trained contiguous: in channels_last it too fails"]
+    assert notes[1:] == ["'one' is trained contiguous: in channels_last it too fails"]
 
 
 def test_a_trial_goes_on_in_the_format_of_its_last_attempt_that_had_one() -> None:

@@ -66,7 +66,7 @@ def test_what_fits_nowhere_is_tried_alone_on_an_empty_gpu():
     assert gpu_memory.choose(20 * GB, rooms, {"7"}) is None
 
 
-def test_what_was_decided_is_said():
+def test_the_decision_is_explained():
     free = round(23.7 * GB)
     assert gpu_memory.decision("0", round(7.1 * GB), free) == (
         "gpu 0: 3 trials at once (7.1 GB each of 23.7 GB free, 10% margin)"

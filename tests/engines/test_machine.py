@@ -75,11 +75,11 @@ def long(seconds: float = 0.05) -> tuple[list[float], machine.Callable[[float], 
     return times, take
 
 
-def test_without_others_it_measures_at_once_for_the_time_it_is_given(folder: Path) -> None:
-    given: list[float] = []
+def test_without_others_it_measures_at_once_for_the_whole_time(folder: Path) -> None:
+    limits: list[float] = []
     with Machine() as own, own.aside():
-        assert own.measure(lambda most: given.append(most) or VALUE, 0.5) == VALUE
-    assert 0.4 < given[0] <= 0.5
+        assert own.measure(lambda most: limits.append(most) or VALUE, 0.5) == VALUE
+    assert 0.4 < limits[0] <= 0.5
 
 
 def test_a_trial_of_another_driver_takes_no_step_meanwhile_and_its_clock_stands(folder: Path) -> None:

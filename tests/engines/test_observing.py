@@ -224,9 +224,9 @@ def test_each_run_has_a_copy_of_its_own():
         def trial_started(self, trial: Any) -> None:
             self.trial = trial
 
-    kept = Kept()
-    assert observe(kept) == []
-    assert not hasattr(kept, "trial")
+    keeping = Kept()
+    assert observe(keeping) == []
+    assert not hasattr(keeping, "trial")
 
 
 def test_a_study_is_observed_from_start_to_end(seen, tmp_path, monkeypatch, warm_fork_server):
@@ -250,9 +250,9 @@ def test_a_study_goes_on_without_an_observer_that_fails_and_an_option_goes_befor
     monkeypatch.setenv("FERSEARCH_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("FERSEARCH_OBSERVE", "unknown")
     display = Display()
-    asked = f"seen:file={seen},fails=epoch_ended"
+    option = f"seen:file={seen},fails=epoch_ended"
     name = create("observed", trials=1, dataset_options=SIZES)
-    view = api.run_study(name, slots=1, observer=display, observe=(asked,))
+    view = api.run_study(name, slots=1, observer=display, observe=(option,))
     assert view.counts == {"complete": 1}
     assert seen.read_text().splitlines()[-1] == "trial_started 0 1 32"
     (note_text,) = [note for note in display.notes if "observer" in note]
@@ -261,7 +261,7 @@ def test_a_study_goes_on_without_an_observer_that_fails_and_an_option_goes_befor
 
 
 @pytest.mark.parametrize(
-    ("asked", "message", "hint"),
+    ("option", "message", "hint"),
     [
         ("sen", "unknown observer 'sen'", "did you mean 'seen'? known observers: mlflow, seen, tensorboard"),
         ("seen:fil=x", "observer 'seen' has no option 'fil'", "did you mean 'file'? known: fails, file"),
@@ -271,8 +271,8 @@ def test_a_study_goes_on_without_an_observer_that_fails_and_an_option_goes_befor
         ("seen", "seen needs a file", "give --observe seen:file=FILE"),
     ],
 )
-def test_what_cannot_be_observed_is_refused_before_anything_is_opened(seen, asked, message, hint):
-    for refuse in (lambda: api.run_study("any", observe=(asked,)), lambda: api.check_run(observe=(asked,))):
+def test_what_cannot_be_observed_is_refused_before_anything_is_opened(seen, option, message, hint):
+    for refuse in (lambda: api.run_study("any", observe=(option,)), lambda: api.check_run(observe=(option,))):
         with pytest.raises(UsageError) as refused:
             refuse()
         assert refused.value.message == message

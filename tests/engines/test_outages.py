@@ -12,10 +12,10 @@ from fersearch.engines.outages import PATIENCE, Shortage
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """A disk and a clock that a test sets."""
-    machine = SimpleNamespace(free=0, now=1000.0, asked=[])
+    machine = SimpleNamespace(free=0, now=1000.0, folders=[])
 
     def usage(folder: Path) -> SimpleNamespace:
-        machine.asked.append(folder)
+        machine.folders.append(folder)
         return SimpleNamespace(free=machine.free)
 
     monkeypatch.setattr(outages.shutil, "disk_usage", usage)
@@ -37,7 +37,7 @@ def test_it_lasts_until_there_is_room_for_twice_as_much(machine: SimpleNamespace
     result.record(lacking(tmp_path / "not" / "there"))
     assert result.lasts
     assert notes == [f"the disk is full at {tmp_path / 'not' / 'there'}: no trial starts until there is room"]
-    assert set(machine.asked) == {tmp_path}
+    assert set(machine.folders) == {tmp_path}
     machine.free = 201
     assert not result.lasts
     machine.free = 0

@@ -71,7 +71,7 @@ def measured(machine, places, one, need):
     return taken
 
 
-def test_fixed_slots_are_taken_and_given_back():
+def test_fixed_slots_are_taken_and_returned():
     places = FixedPlacement([slot(0, "0"), slot(1, "1")])
     assert places.reserved() == {"0": 0, "1": 0}
     first = places.take(trial(0))
@@ -151,7 +151,7 @@ def test_what_does_not_fit_is_run_alone_once_the_gpu_has_settled():
     assert places.take(trial(2)) is None  # nothing goes beside one of unknown need
 
 
-def test_a_need_beyond_the_whole_gpu_is_tried_alone_and_said():
+def test_a_need_beyond_the_whole_gpu_is_tried_alone_and_reported():
     machine = Machine()
     places = machine.places()
     assert measured(machine, places, trial(0), 20)
@@ -222,11 +222,11 @@ def test_needs_are_learnt_by_shape_and_parts():
 class Reluctant(FixedPlacement):
     """Has room only when it is asked for the third time."""
 
-    asked = 0
+    requests = 0
 
     def take(self, trial):
-        self.asked += 1
-        return super().take(trial) if self.asked >= 3 else None
+        self.requests += 1
+        return super().take(trial) if self.requests >= 3 else None
 
 
 class Full(FixedPlacement):

@@ -21,7 +21,7 @@ HERE = Slot(0, "cpu", (("CUDA_VISIBLE_DEVICES", ""),), 1)
 
 
 @pytest.fixture(scope="module")
-def asked(tmp_path_factory):
+def request_of(tmp_path_factory):
     """Makes requests for a trial of `cnn` on drawn faces."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FERSEARCH_HOME", str(tmp_path_factory.mktemp("home")))
@@ -55,32 +55,32 @@ def result(probe, seconds=120.0):
     return outcome
 
 
-def params(asked, **changes):
+def params(request_of, **changes):
     """The parameters of a whole trial of the study, some of them changed."""
-    return {**asked.params, **changes}
+    return {**request_of.params, **changes}
 
 
-def test_a_process_measures_what_two_steps_need(asked, pool, tmp_path):
-    start = prober(pool, asked, lambda trial: tmp_path / f"{trial.number}.log")
+def test_a_process_measures_what_two_steps_need(request_of, pool, tmp_path):
+    start = prober(pool, request_of, lambda trial: tmp_path / f"{trial.number}.log")
     needs = {}
     for size in (8, 256):
-        outcome = result(start(Trial(size, params(asked, batch_size=size)), HERE, None))
+        outcome = result(start(Trial(size, params(request_of, batch_size=size)), HERE, None))
         needs[size] = outcome["need"]
     assert 2**20 < needs[8] < needs[256] < 4 * 2**30
     assert (tmp_path / "8-probe.log").exists()
 
 
-def test_a_probe_that_fails_or_is_killed_gives_no_figure(asked, pool, tmp_path):
-    start = prober(pool, asked, lambda trial: tmp_path / "log")
-    assert result(start(Trial(0, params(asked, optimizer="nonsense")), HERE, None)) == UNKNOWN
-    started = prober(pool, asked, lambda trial: tmp_path / "log")(Trial(0, params(asked)), HERE, None)
+def test_a_probe_that_fails_or_is_killed_gives_no_figure(request_of, pool, tmp_path):
+    start = prober(pool, request_of, lambda trial: tmp_path / "log")
+    assert result(start(Trial(0, params(request_of, optimizer="nonsense")), HERE, None)) == UNKNOWN
+    started = prober(pool, request_of, lambda trial: tmp_path / "log")(Trial(0, params(request_of)), HERE, None)
     while started._process.pid is None and started.result() is None:
         time.sleep(0.02)
     started._process.kill()
     assert result(started) == UNKNOWN
 
 
-def test_a_probe_that_lasts_too_long_is_given_up(asked, pool, tmp_path, monkeypatch):
+def test_a_probe_that_lasts_too_long_is_abandoned(request_of, pool, tmp_path, monkeypatch):
     monkeypatch.setattr(probing, "PATIENCE", -1.0)
-    start = prober(pool, lambda trial, slot: replace(asked(trial, slot), number=1), lambda trial: tmp_path / "log")
-    assert result(start(Trial(0, params(asked)), HERE, None)) == UNKNOWN
+    start = prober(pool, lambda trial, slot: replace(request_of(trial, slot), number=1), lambda trial: tmp_path / "log")
+    assert result(start(Trial(0, params(request_of)), HERE, None)) == UNKNOWN

@@ -95,7 +95,7 @@ def test_no_limit_is_never_too_long(clock):
 
 
 @pytest.mark.parametrize(("pid", "reason", "facts"), [(7, "hung", {}), (None, "interrupted", {"lost": "server"})])
-def test_a_process_that_never_said_its_pid_hangs_with_its_fork_server(clock, tmp_path, pid, reason, facts):
+def test_a_process_that_never_sent_its_pid_hangs_with_its_fork_server(clock, tmp_path, pid, reason, facts):
     ours, _theirs = Pipe()
     process = Process(ours, tmp_path / "log", hung_after=10.0, server=1)
     process.pid = pid

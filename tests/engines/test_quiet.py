@@ -57,7 +57,7 @@ def test_the_others_are_paused_first_and_go_on_after() -> None:
     assert machine.last(2) == machine.last(3) == {"resume": True}
 
 
-def test_one_that_does_not_pause_is_asked_again_until_the_value_stays_rough() -> None:
+def test_a_trial_that_does_not_pause_is_retried_until_the_value_stays_rough() -> None:
     machine = Machine(1, 2)
     machine.say(1, {"quiet": True})
     for _ in range(TRIES):
@@ -69,7 +69,7 @@ def test_one_that_does_not_pause_is_asked_again_until_the_value_stays_rough() ->
     assert machine.sent[1] == [{"quiet": 0}]
 
 
-def test_what_is_said_of_an_earlier_pause_is_late() -> None:
+def test_messages_about_an_earlier_pause_are_ignored() -> None:
     machine = Machine(1, 2)
     machine.say(1, {"quiet": True})
     earlier = machine.last(2)["turn"]

@@ -24,7 +24,7 @@ CTRL_C, SIGTERM = signal.SIGINT, signal.SIGTERM
         ([CTRL_C, CTRL_C, SIGTERM], Level.NOW),
     ],
 )
-def test_a_signal_never_takes_back_what_another_asked_for(signals, level):
+def test_a_signal_never_withdraws_an_earlier_request(signals, level):
     with Stop().listening() as stop:
         for number in signals:
             os.kill(os.getpid(), number)
@@ -38,7 +38,7 @@ def test_a_third_ctrl_c_ends_the_program_wherever_it_is():
             os.kill(os.getpid(), CTRL_C)
 
 
-def test_what_was_asked_for_is_never_put_off():
+def test_a_requested_stop_is_never_postponed():
     stop = Stop()
     stop.ask(Level.AFTER_STEP)
     stop.ask(Level.AFTER_EPOCH)
@@ -52,7 +52,7 @@ def test_the_handlers_before_are_put_back():
     assert [signal.getsignal(number) for number in (CTRL_C, SIGTERM)] == before
 
 
-def test_what_is_lost_is_what_the_first_wish_was_asked_for():
+def test_the_lost_resource_is_that_of_the_first_request():
     stop = Stop()
     stop.ask(Level.AFTER_EPOCH, lost=Lost.DATABASE)
     stop.ask(Level.NOW)

@@ -176,19 +176,19 @@ def test_an_ensemble_is_evaluated_like_a_checkpoint(folder, registry, patterns):
     assert np.sum(confusion) == len(rows)
 
 
-def test_images_are_asked_in_parts(folder, registry, monkeypatch):
+def test_images_are_predicted_in_parts(folder, registry, monkeypatch):
     images, _ = drawn(7)
     member = RestoredEnsemble.open(folder(), registry, "cpu").members[0]
     whole = member.probabilities(images)
     monkeypatch.setattr(model, "CHUNK_BYTES", 3 * 16 * 16)
-    asked = []
+    sizes = []
     original = Restored.probabilities
-    monkeypatch.setattr(Restored, "probabilities", lambda s, i, t=None: asked.append(len(i)) or original(s, i, t))
+    monkeypatch.setattr(Restored, "probabilities", lambda s, i, t=None: sizes.append(len(i)) or original(s, i, t))
     assert model.answers(member, images, np.arange(7)) == pytest.approx(whole, abs=1e-6)
-    assert asked == [3, 3, 1]
+    assert sizes == [3, 3, 1]
 
 
-def test_a_stacker_is_kept_without_a_pickle(folder, registry, guesses):
+def test_a_stacker_is_stored_without_a_pickle(folder, registry, guesses):
     stacker = Stacker.fit(np.concatenate([guesses[0][:1], guesses[0][:1]]), guesses[1])
     where = folder("stacking", stacker)
     images, _ = drawn(5)

@@ -37,16 +37,16 @@ def test_the_fewest_of_equally_good_steps_count():
     assert best_length([Step(0, 2.0), Step(1, 1.0), Step(1, 1.0), Step(2, 3.0)]) == 2
 
 
-def test_what_is_not_allowed_alone_is_never_asked():
-    asked = []
+def test_a_candidate_not_allowed_alone_is_never_tried():
+    bags = []
 
     def loss(bag):
-        asked.append(tuple(bag))
+        bags.append(tuple(bag))
         return -float(max(bag))
 
     steps = select(3, 2, loss, lambda members: 2 not in members)
     assert {step.candidate for step in steps} == {1}
-    assert all(2 not in bag for bag in asked)
+    assert all(2 not in bag for bag in bags)
 
 
 def test_what_is_not_allowed_together_is_not_put_together():

@@ -16,7 +16,7 @@ def test_the_same_classes_in_another_order_are_matched_by_name() -> None:
     assert result.class_names == MODEL
 
 
-def test_other_words_for_one_emotion_are_one_class() -> None:
+def test_synonyms_of_one_emotion_are_one_class() -> None:
     result = cross(MODEL, ("Surprised", "joy", "NE", "fear"))
     assert result.pairs == {"Surprised": "surprise", "joy": "happiness", "NE": "neutral"}
     assert result.left_out == ("fear",)
@@ -30,7 +30,7 @@ def test_names_that_are_no_emotions_are_compared_plainly() -> None:
     assert cross(("Class A", "class-b"), ("class_a", "ClassB")).pairs == {"class_a": "Class A", "ClassB": "class-b"}
 
 
-def test_the_map_goes_before_the_words_and_drops_with_an_empty_text() -> None:
+def test_the_map_precedes_synonyms_and_an_empty_text_drops_a_class() -> None:
     result = cross(MODEL, ("disgust", "happy", "neutral", "surprise"), {"disgust": "contempt", "Neutrality": ""})
     assert result.pairs == {"disgust": "contempt", "happy": "happiness", "surprise": "surprise"}
     assert result.left_out == ("neutral",)
@@ -48,7 +48,7 @@ def test_restricted_shares_leave_the_other_outputs_out_and_sum_to_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("dataset", "given", "message"),
+    ("dataset", "mapping", "message"),
     [
         (("anger", "joy"), {}, "share only one class, happiness, and two are needed\n  dataset: anger, joy\n"),
         (("anger", "fear"), {}, "share no class and two are needed"),
@@ -56,9 +56,9 @@ def test_restricted_shares_leave_the_other_outputs_out_and_sum_to_one() -> None:
         (("joy", "neutral"), {"joy": "hapiness"}, "the checkpoint has no class 'hapiness'\n  did you mean 'happiness'"),
     ],
 )
-def test_what_cannot_be_matched_is_reported(dataset: tuple[str, ...], given: dict[str, str], message: str) -> None:
+def test_what_cannot_be_matched_is_reported(dataset: tuple[str, ...], mapping: dict[str, str], message: str) -> None:
     with pytest.raises(UsageError) as error:
-        cross(MODEL, dataset, given)
+        cross(MODEL, dataset, mapping)
     assert message in str(error.value)
 
 

@@ -36,8 +36,8 @@ def others(tmp_path_factory):
     return root
 
 
-def other(pulled, others, **given):
-    return api.evaluate(pulled, "imagefolder", data=others, **given)
+def other(pulled, others, **options):
+    return api.evaluate(pulled, "imagefolder", data=others, **options)
 
 
 def test_every_class_of_its_own_data_is_scored(pulled):
@@ -99,7 +99,7 @@ def test_all_images_of_other_data_may_be_judged_and_that_is_a_look(pulled, other
         api.evaluate(pulled, split="all")
 
 
-def test_a_look_without_a_database_is_said_to_be_recorded_nowhere_and_makes_none(pulled, tmp_path):
+def test_a_look_without_a_database_is_reported_as_not_recorded_and_creates_none(pulled, tmp_path):
     drain_notices()
     missing = tmp_path / "far" / "x.db"
     view = api.evaluate(pulled, split="test", storage=f"sqlite:///{missing}")

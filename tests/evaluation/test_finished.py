@@ -47,7 +47,7 @@ def test_the_line_has_the_metrics_that_papers_compare_beside_the_studys_own():
     )
 
 
-def test_a_metric_that_is_undefined_for_one_seed_is_said_so_and_read_again():
+def test_a_metric_undefined_for_one_seed_is_reported_and_read_again():
     undefined = replace(FINISH, values={"f1_macro": (0.5, math.nan)}, interval=(math.nan, math.nan))
     result = finish_of("cnn-faces", [look(undefined)])
     assert result is not None
@@ -74,9 +74,13 @@ def test_one_seed_has_no_deviation():
 
 
 def test_a_look_keeps_means_deviations_and_the_values_of_each_seed():
-    kept = look(FINISH).metrics
-    assert (kept["f1_macro"], round(kept["f1_macro_std"], 3), kept["auc_macro"]) == (0.625, 0.177, None)
-    assert kept["finish"]["values"] == {"f1_macro": [0.5, 0.75], "auc_macro": [0.75, None]}
+    look_metrics = look(FINISH).metrics
+    assert (look_metrics["f1_macro"], round(look_metrics["f1_macro_std"], 3), look_metrics["auc_macro"]) == (
+        0.625,
+        0.177,
+        None,
+    )
+    assert look_metrics["finish"]["values"] == {"f1_macro": [0.5, 0.75], "auc_macro": [0.75, None]}
 
 
 def test_it_is_read_from_the_look_as_it_was_written():

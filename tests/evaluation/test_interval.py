@@ -25,10 +25,10 @@ def answers(shares_right: list[float], n: int = 400, seed: int = 0) -> list[Eval
 
 
 def test_of_one_model_it_is_that_of_a_share():
-    given = answers([0.7])
-    share = Accuracy().compute(given[0])
+    runs = answers([0.7])
+    share = Accuracy().compute(runs[0])
     half = 1.96 * (share * (1 - share) / 400) ** 0.5
-    assert interval(Accuracy(), given) == pytest.approx((share - half, share + half), abs=0.012)
+    assert interval(Accuracy(), runs) == pytest.approx((share - half, share + half), abs=0.012)
 
 
 def test_models_that_differ_widen_it_and_it_holds_their_mean():
@@ -39,15 +39,15 @@ def test_models_that_differ_widen_it_and_it_holds_their_mean():
 
 
 def test_a_metric_of_shares_is_computed_for_each_resample():
-    low, high = interval(AucMacro(), given := answers([0.7, 0.72], n=100))
-    assert low < np.mean([AucMacro().compute(one) for one in given]) < high
+    low, high = interval(AucMacro(), runs := answers([0.7, 0.72], n=100))
+    assert low < np.mean([AucMacro().compute(one) for one in runs]) < high
     assert 0.02 < high - low < 0.25
 
 
 def test_it_is_the_same_twice_and_another_by_another_seed():
-    given = answers([0.6, 0.7])
-    assert interval(F1Macro(), given, 1) == interval(F1Macro(), given, 1)
-    assert interval(F1Macro(), given, 1) != interval(F1Macro(), given, 2)
+    runs = answers([0.6, 0.7])
+    assert interval(F1Macro(), runs, 1) == interval(F1Macro(), runs, 1)
+    assert interval(F1Macro(), runs, 1) != interval(F1Macro(), runs, 2)
 
 
 def test_models_without_a_mistake_have_no_width():

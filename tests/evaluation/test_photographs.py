@@ -102,7 +102,7 @@ def test_a_dataset_that_decodes_its_images_itself_keeps_its_cut_and_that_is_repo
     ]
 
 
-def test_the_command_refuses_to_look_for_faces_when_asked(tmp_path: Path) -> None:
+def test_the_command_can_disable_face_detection(tmp_path: Path) -> None:
     source = faces_in_photographs(tmp_path / "source")
     checkpoint = trained(tmp_path / "pulled", "affectnet", source, GREY, PLAIN)
     picture = next(source.rglob("*.png"))

@@ -28,7 +28,7 @@ def test_each_image_stands_beside_its_bars(predictions: list[Prediction], tmp_pa
     assert Image.open(tmp_path / "out.png").width > 500
 
 
-def test_what_cannot_be_drawn_is_said(predictions: list[Prediction], tmp_path: Path) -> None:
+def test_images_that_cannot_be_drawn_are_reported(predictions: list[Prediction], tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"cannot draw into .*out.gif"):
         plot_predictions(predictions, tmp_path / "out.gif")
     with pytest.raises(UsageError, match="42 images are too many for one picture"):

@@ -34,7 +34,7 @@ def album(tmp_path_factory):
     return root
 
 
-def test_every_image_below_a_folder_is_found(album):
+def test_every_image_below_a_folder_is_collected(album):
     names = [path.relative_to(album).as_posix() for path in predict.images_in(album)]
     assert names == ["below/one.png", "broken.png", "none.png", "two.png"]
     with pytest.raises(DataError, match="no image found"):

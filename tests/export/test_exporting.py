@@ -90,7 +90,7 @@ def test_the_folder_has_the_file_its_card_and_what_to_know_of_it(exported: Path,
     assert {"preprocessing", "dataset", "card_sha256"} <= set(metadata)
 
 
-def test_predictions_are_those_of_the_model_and_need_no_torch(exported: Path, pulled: Path, face: Path) -> None:
+def test_predictions_equal_the_models_and_need_no_torch(exported: Path, pulled: Path, face: Path) -> None:
     (ours,), (theirs,) = api.predict(exported, [face]), api.predict(pulled, [face])
     assert ours.label == theirs.label
     assert list(ours.probabilities.values()) == pytest.approx(list(theirs.probabilities.values()), abs=1e-5)
@@ -137,7 +137,7 @@ def test_another_file_than_the_card_speaks_of_is_refused(exported: Path, face: P
         api.predict(tmp_path / "changed", [face])
 
 
-def test_a_file_that_answers_otherwise_is_not_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_with_different_predictions_is_not_stored(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     real = onnx_session.run
     monkeypatch.setattr(onnx_session, "run", lambda session, pixels: real(session, pixels) * 0.999)
@@ -149,7 +149,7 @@ def test_a_file_that_answers_otherwise_is_not_kept(folder: Path, monkeypatch: py
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
-def test_without_its_data_generated_images_are_compared_and_that_is_said(
+def test_without_its_data_generated_images_are_compared_and_noted(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def gone(*_: object) -> None:

@@ -22,8 +22,8 @@ def compare(alone: Sequence[Home], hurt: Sequence[Home]) -> dict[str, Any]:
     """
     home, pairs = hurt[0], [(_trials(there), _trials(here)) for there, here in zip(alone, hurt, strict=True)]
     trials = [trial for _, here in pairs for trial in here]
-    kept = {trial.checkpoint for trial in trials if trial.checkpoint}
-    orphans = len(_files(home) - kept)
+    referenced = {trial.checkpoint for trial in trials if trial.checkpoint}
+    orphans = len(_files(home) - referenced)
     for each in hurt:
         with each.inside(), pytest.MonkeyPatch.context() as patch:
             patch.setattr("fersearch.maintenance.garbage.YOUNG", 0.0)  # no driver lives, so nothing waits for its row
@@ -39,8 +39,8 @@ def compare(alone: Sequence[Home], hurt: Sequence[Home]) -> dict[str, Any]:
         "epochs missing or doubled": sum(_wrong_epochs(each, trial) for each in hurt for trial in _trials(each)),
         "fronts that differ": sum(_front(there) != _front(here) for there, here in zip(alone, hurt, strict=True)),
         "checkpoints torn": sum(_digest(_artifacts(home) / name) != name for name in _files(home)),
-        "checkpoints missing": len(kept - _files(home)),
-        "checkpoints orphaned": len(_files(home) - kept),
+        "checkpoints missing": len(referenced - _files(home)),
+        "checkpoints orphaned": len(_files(home) - referenced),
         "orphans that gc found": orphans,
         "files of unfinished writes": len([path for path in _all(home) if path.name.startswith(".")]),
         "states left over": len(list((home.folder / "home" / "runs").rglob("*.pt"))),

@@ -27,7 +27,7 @@ def ends(home: Home) -> list[list[tuple[str, str]]]:
     return [[row[1:] for row in rows if row[0] == trial] for trial in sorted({row[0] for row in rows})]
 
 
-def test_a_trial_that_hangs_is_found_and_runs_again(home: Home, undisturbed):
+def test_a_trial_that_hangs_is_detected_and_runs_again(home: Home, undisturbed):
     home.create(trials=2, epochs=3, **MANY_STEPS)
     driver = home.fork("study", "run", "s", "--slots", "1", "--hung-after", "8s")
     pid = home.until(home.running_pids, seconds=PATIENCE)[0]

@@ -54,8 +54,8 @@ def test_a_trial_goes_on_where_a_lost_node_pushed_it(home: Home, cluster, tmp_pa
     home.env["FERSEARCH_ARTIFACTS"] = shared.as_uri()
     assert home.run("checkpoint", "pull", "s").returncode == 0
     digest = trials[0]["checkpoint"]
-    kept, mark = sorted(path for path in shared.rglob("*") if path.is_file())
-    assert (kept, mark.parent) == (shared / digest, shared / "owners" / digest)
+    checkpoint, mark = sorted(path for path in shared.rglob("*") if path.is_file())
+    assert (checkpoint, mark.parent) == (shared / digest, shared / "owners" / digest)
 
 
 def test_nodes_that_share_nothing_are_refused_at_start(home: Home, cluster, tmp_path):

@@ -30,17 +30,17 @@ def test_a_study_notices_within_a_beat_trains_on_and_writes_when_the_file_is_bac
     home.create(trials=2, epochs=4)
     database, aside = home.folder / "home", home.folder / "aside"
     driver = home.fork("study", "run", "s", "--slots", "2", SLOW_SECONDS="1")
-    said: list[tuple[float, str]] = []
+    lines: list[tuple[float, str]] = []
     listening = threading.Thread(
-        target=lambda: said.extend((time.monotonic(), line) for line in driver.stdout), daemon=True
+        target=lambda: lines.extend((time.monotonic(), line) for line in driver.stdout), daemon=True
     )
     home.until(home.running_pids)
     listening.start()
     move(database, aside)
     moved = time.monotonic()
-    home.until(lambda: [line for _, line in said if "the file is gone" in line], seconds=BEAT_SECONDS + 5)
-    heard = next(when for when, line in said if "the file is gone" in line)
-    assert heard - moved < BEAT_SECONDS
+    home.until(lambda: [line for _, line in lines if "the file is gone" in line], seconds=BEAT_SECONDS + 5)
+    noticed = next(when for when, line in lines if "the file is gone" in line)
+    assert noticed - moved < BEAT_SECONDS
     listed = home.run("study", "list", "--json")
     assert (listed.returncode, json.loads(listed.stdout)) == (0, [])
     assert "no database exists at" in listed.stderr
@@ -49,7 +49,7 @@ def test_a_study_notices_within_a_beat_trains_on_and_writes_when_the_file_is_bac
     move(aside, database)
     assert driver.wait(timeout=120) == 0
     listening.join(10)
-    assert any("the database is back, and the rows that waited for it are written" in line for _, line in said)
+    assert any("the database is back, and the rows that waited for it are written" in line for _, line in lines)
     trials = home.trials()
     sound(trials, 2, 4)
     assert {attempt["reason"] for trial in trials for attempt in trial["attempts"]} == {"done"}

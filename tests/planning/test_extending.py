@@ -31,7 +31,9 @@ def changes(spec: StudySpec) -> list[str]:
     return [str(change) for change in spec.changes]
 
 
-def test_a_dimension_may_become_wider_and_brings_those_that_apply_now(spec: StudySpec, components: Registry) -> None:
+def test_a_dimension_may_become_wider_and_brings_dimensions_that_apply_now(
+    spec: StudySpec, components: Registry
+) -> None:
     after = extended(spec, components, 7, settings={"optimizer": "adam,sgd", "learning_rate": "0.0001..0.1"})
     assert after.space["learning_rate"] == Float(0.0001, 0.1, log=True)
     assert (after.space["optimizer"], describe(after.space["momentum"])) == (Choice("adam", "sgd"), "0.8..0.98")

@@ -7,7 +7,7 @@ from fersearch.planning.plan import plan
 from fersearch.planning.request import StudyRequest
 
 
-def test_a_free_name_is_found(registry):
+def test_a_free_name_is_chosen(registry):
     assert plan(StudyRequest("net", "drawn"), registry, names=["net-drawn", "net-drawn-2"]).name == "net-drawn-3"
 
 

@@ -18,7 +18,7 @@ def test_time_on_a_cpu_is_its_own_and_on_a_gpu_that_of_the_clock(registry, monke
     assert names(plan(StudyRequest("net", "drawn"), registry)) == ["f1_macro", "train_seconds", "peak_memory_mb"]
 
 
-def test_it_is_said_once_where_nobody_chose(tmp_path, monkeypatch):
+def test_the_default_objective_is_noted_once(tmp_path, monkeypatch):
     monkeypatch.setenv("FERSEARCH_HOME", str(tmp_path))
     monkeypatch.setattr(accelerators, "gpus", list)
     notices.clear()

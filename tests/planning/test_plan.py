@@ -30,7 +30,7 @@ def test_a_spec_survives_the_store(registry):
 
 
 @pytest.mark.parametrize(
-    ("asked", "message"),
+    ("changes", "message"),
     [
         ({"architecture": "nte"}, "unknown architecture 'nte'\n  did you mean 'net'? known architectures: net"),
         ({"dataset": "drown"}, "unknown dataset 'drown'\n  did you mean 'drawn'? known datasets: drawn"),
@@ -55,9 +55,9 @@ def test_a_spec_survives_the_store(registry):
         ({"name": "x" * 201}, "'xxxxxxxxxxxxxxxxxxxx...' is not a valid name for a study: it has 201 characters"),
     ],
 )
-def test_a_mistake_is_reported(registry, asked, message):
+def test_a_mistake_is_reported(registry, changes, message):
     with pytest.raises(UsageError) as caught:
-        plan(StudyRequest(**{"architecture": "net", "dataset": "drawn", **asked}), registry)
+        plan(StudyRequest(**{"architecture": "net", "dataset": "drawn", **changes}), registry)
     assert str(caught.value).startswith(message)
 
 
@@ -69,7 +69,7 @@ def test_all_mistakes_are_reported_at_once(registry):
         assert word in str(caught.value)
 
 
-def test_a_files_mistakes_come_with_those_found_in_it_before(registry, tmp_path):
+def test_mistakes_of_a_file_come_with_the_earlier_ones_in_it(registry, tmp_path):
     request = StudyRequest("net", "drawn", settings={"momentun": "0.9", "width": "9"})
     with pytest.raises(StudyFileError) as caught:
         plan(request, registry, file=tmp_path / "study.toml", before=["trails: unknown key"])

@@ -25,8 +25,8 @@ def several(registry):
     return registry
 
 
-def planned(registry, **asked):
-    return plan(StudyRequest("net, zoo:deep.v1", "drawn", one_study=True, **asked), registry)
+def planned(registry, **changes):
+    return plan(StudyRequest("net, zoo:deep.v1", "drawn", one_study=True, **changes), registry)
 
 
 def test_its_name_and_its_spec_hold_all(several):
@@ -77,7 +77,7 @@ def test_a_bare_name_means_the_architecture_that_has_it(several):
 
 
 @pytest.mark.parametrize(
-    ("asked", "message"),
+    ("changes", "message"),
     [
         (
             {"settings": {"width": "2"}},
@@ -96,9 +96,9 @@ def test_a_bare_name_means_the_architecture_that_has_it(several):
         ({"weights": "faces"}, "weights 'faces' are neither a file nor a source that net knows"),
     ],
 )
-def test_what_several_cannot_share_is_refused(several, asked, message):
+def test_what_several_cannot_share_is_refused(several, changes, message):
     with pytest.raises(UsageError) as caught:
-        planned(several, **asked)
+        planned(several, **changes)
     assert str(caught.value).startswith(message)
 
 

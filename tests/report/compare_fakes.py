@@ -18,8 +18,8 @@ MATRIX = ((4, 1, 0), (1, 3, 1), (2, 0, 3))
 def entry(label: str, scores: tuple[float, ...] = (0.5, 0.6, 0.7), matrix: object = MATRIX, **changes: object) -> Entry:
     """An entry with a round for each score; `changes` are those of its spec."""
     base = replace(record(1, len(scores)), measures=MEASURES)
-    given = {"name": label, "protocol": KFOLD, **changes}
-    spec = replace(SPEC, **given)  # type: ignore[arg-type]
+    defaults = {"name": label, "protocol": KFOLD, **changes}
+    spec = replace(SPEC, **defaults)  # type: ignore[arg-type]
     rounds = {
         number: {"f1_macro": score, "accuracy": score + 0.1, "train_seconds": 10.0 * number, "peak_memory_mb": 50.0}
         for number, score in enumerate(scores, start=1)

@@ -62,7 +62,7 @@ def trial(number: int, rounds: int = 1, **changes: object) -> Trial:
     values |= {"peak_memory_mb": float(random.uniform(20, 900)), "train_loss": 1.0, "valid_loss": 1.2}
     if rounds > 1:
         values |= {f"{name}_std": 0.1 * value for name, value in values.items()}
-    given = {
+    defaults = {
         "params": params,
         "state": TrialState.COMPLETE,
         "values": values,
@@ -71,7 +71,7 @@ def trial(number: int, rounds: int = 1, **changes: object) -> Trial:
         "checkpoint": f"{number:064x}",
         "attempts": (Attempt(1, Reason.DONE, seconds=9.0, facts={"device_name": "Test CPU"}),),
     }
-    return Trial(number, **{**given, **changes})  # type: ignore[arg-type]
+    return Trial(number, **{**defaults, **changes})  # type: ignore[arg-type]
 
 
 def history(rounds: int = 1) -> list[Epoch]:
@@ -104,7 +104,7 @@ def record(count: int = 6, rounds: int = 1, **changes: object) -> Record:
     trials = [trial(number, rounds) for number in range(count)]
     chosen = derive.best_first(trials, OBJECTIVES[0])[:5]
     spec = SPEC if rounds == 1 else replace(SPEC, protocol=Protocol("kfold", folds=rounds))
-    given = {
+    defaults = {
         "spec": spec,
         "created": MOMENT,
         "written": MOMENT,
@@ -121,7 +121,7 @@ def record(count: int = 6, rounds: int = 1, **changes: object) -> Record:
         "predictions": predictions(),
         "environments": [{"host": "box", "packages": {"torch": "2.6", "numpy": "2.0"}}],
     }
-    return Record(**{**given, **changes})  # type: ignore[arg-type]
+    return Record(**{**defaults, **changes})  # type: ignore[arg-type]
 
 
 def look(**metrics: float) -> Look:

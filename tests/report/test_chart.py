@@ -71,7 +71,7 @@ def test_the_history_is_the_volume_of_each_front_as_a_share_of_the_last(rows):
     assert [share for _, share in result] == pytest.approx([volume / whole for _, volume in expected if whole])
 
 
-def test_trials_that_have_not_ended_and_those_without_values_move_nothing():
+def test_unfinished_trials_and_trials_without_values_move_nothing():
     going = Trial(0, {}, TrialState.RUNNING, {"f1_macro": 0.9, "train_seconds": 1.0, "peak_memory_mb": 1.0})
     (ended,) = trials_of([(5, 2, 2, TrialState.COMPLETE)])
     assert hypervolume_history([going], OBJECTIVES, BASELINE) == []

@@ -21,7 +21,7 @@ def portrait(channels: int = 1, **changes: object) -> Portrait:
     """Six images of 8 pixels: three anger, two joy, no fear, one left out."""
     images = np.zeros((6, channels, 8, 8), np.uint8)
     images[1], images[2], images[3:5] = 30, 60, 100
-    given = {
+    defaults = {
         "name": "mine",
         "summary": "Drawings",
         "licence": "",
@@ -42,7 +42,7 @@ def portrait(channels: int = 1, **changes: object) -> Portrait:
         "shown": [0, 3],
         "augmented": previews(images[[0, 3]]),
     }
-    return Portrait(**{**given, **changes})  # type: ignore[arg-type]
+    return Portrait(**{**defaults, **changes})  # type: ignore[arg-type]
 
 
 def test_samples_come_from_train_first_and_never_from_what_is_left_out():

@@ -21,7 +21,7 @@ def test_the_best_complete_trial_comes_first_and_others_are_left_out():
     assert [trial.number for trial in derive.best_first(trials, F1)] == [2, 4, 0]
 
 
-def test_varying_parameters_include_those_that_only_some_have():
+def test_varying_parameters_include_the_ones_that_only_some_trials_have():
     first = fakes.trial(0, params={"a": 1, "b": 2})
     assert derive.varying([first, fakes.trial(1, params={"a": 1, "b": 3, "c": True})]) == ["b", "c"]
 
@@ -44,7 +44,7 @@ def test_a_mean_curve_ends_where_the_shortest_does():
     assert derive.mean_curve([[(1, 0.2)], []]) == []
 
 
-def test_confusion_is_that_of_the_kept_epoch():
+def test_confusion_is_that_of_the_best_epoch():
     matrices = ([[1, 0], [0, 1]], [[9, 1], [0, 9]], [[2, 0], [0, 2]])
     history = [
         Epoch(n, {"f1_macro": f1}, 1.0, confusion=m)
@@ -53,7 +53,7 @@ def test_confusion_is_that_of_the_kept_epoch():
     assert derive.confusion(history, F1) == [[9, 1], [0, 9]]
 
 
-def test_confusion_over_rounds_is_the_sum_of_their_kept_epochs():
+def test_confusion_over_rounds_is_the_sum_of_their_best_epochs():
     history = [
         Epoch(1, {"f1_macro": 0.9}, 1.0, confusion=[[5, 0], [1, 4]], round=1),
         Epoch(2, {"f1_macro": 0.1}, 1.0, confusion=[[0, 5], [5, 0]], round=1),

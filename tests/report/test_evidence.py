@@ -13,7 +13,7 @@ JUDGED = Predictions(
 )
 
 
-def test_areas_are_those_of_scikit_learn():
+def test_areas_equal_scikit_learns():
     from sklearn.metrics import roc_auc_score
 
     curves = derive.roc_curves(JUDGED, ["joy", "fear"])

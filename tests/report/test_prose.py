@@ -38,7 +38,7 @@ def test_the_protocol_names_data_seed_and_test():
         (Protocol(duplicates="near"), "in valid or test (equal or nearly equal) are dropped"),
     ],
 )
-def test_every_way_to_split_has_its_words(protocol, says):
+def test_every_way_to_split_has_a_description(protocol, says):
     assert says in protocol_text(protocol=protocol)
 
 
@@ -52,7 +52,7 @@ def test_looks_at_test_are_counted_with_what_they_gave():
     assert "Test: opened 2 times (accuracy 0.7257; accuracy 0.7500)." in " ".join(prose.protocol(record))
 
 
-def test_data_that_are_not_here_are_said_to_be_missing():
+def test_missing_data_is_reported_as_missing():
     record = replace(fakes.record(2), data=Absent("The dataset is not available: gone."))
     assert "The dataset is not available: gone." in prose.protocol(record)[0]
 

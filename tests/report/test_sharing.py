@@ -13,7 +13,7 @@ def test_the_most_crowded_attempt_counts():
     assert sharing.neighbours(Trial(0, {})) is None
 
 
-def test_nothing_is_said_where_nothing_was_recorded():
+def test_nothing_is_noted_where_nothing_was_recorded():
     assert sharing.describe([]) == ""
     assert sharing.describe([trial(0), trial(1, 3.0, TrialState.FAILED)]) == ""
 
@@ -48,7 +48,7 @@ def test_trials_that_other_work_slowed_are_counted() -> None:
     assert not Trial(0, {}, values={"train_seconds": 5.1}, attempts=(Attempt(1, facts=facts),)).disturbed
 
 
-def test_other_processes_are_reported_with_how_busy_they_kept_the_cpu() -> None:
+def test_other_processes_are_reported_with_their_share_of_the_cpu() -> None:
     shares = (0.5, 0.3, 0.02)
     facts = [{"device": "cpu", "neighbours": 0.0, "other_cpu_share": share} for share in shares]
     trials = [Trial(0, {}, TrialState.COMPLETE, attempts=(Attempt(1, facts=each),)) for each in facts]

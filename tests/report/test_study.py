@@ -51,7 +51,7 @@ def test_a_report_from_the_database(study, tmp_path):
     assert api.show_study(study).looks == []
 
 
-def test_a_lost_checkpoint_is_said_in_its_place(study, monkeypatch, tmp_path):
+def test_a_lost_checkpoint_is_reported_in_its_place(study, monkeypatch, tmp_path):
     monkeypatch.setattr("fersearch.home.artifacts_folder", lambda: tmp_path)
     with open_store() as store:
         record = gather(store, store.study(study))
@@ -71,7 +71,7 @@ def test_the_best_of_a_report_keeps_the_study_s_bounds(study):
     assert "No trial is complete within the study's bounds" in prose.summary(nothing)[1]
 
 
-def test_a_lost_dataset_is_said_in_its_place(study, monkeypatch):
+def test_a_lost_dataset_is_reported_in_its_place(study, monkeypatch):
     monkeypatch.setattr("fersearch.data.arrays.prepare", refuse)
     with open_store() as store:
         record = gather(store, store.study(study))

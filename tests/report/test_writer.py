@@ -121,7 +121,7 @@ def test_one_trial_and_one_objective_are_enough(tmp_path):
     assert "front" not in made.plots
 
 
-def test_a_folder_that_is_taken_is_kept(tmp_path):
+def test_an_existing_folder_is_not_overwritten(tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("years of work")
     with pytest.raises(UsageError, match="exists"):
@@ -168,7 +168,7 @@ def test_best_so_far_never_falls_back():
     assert best_so_far([(1, 3.0), (0, 4.0)], "min") == [(0, 4.0), (1, 3.0)]
 
 
-def test_columns_give_words_places_and_gaps_none():
+def test_columns_return_text_positions_and_gaps_none():
     assert Column("a", ["sgd", None, "adam"]).places()[::2] == [1, 0]
     assert math.isnan(Column("a", ["sgd", None]).places()[1])
     assert Column("a", [0.5, 2]).options is None

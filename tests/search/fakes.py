@@ -108,8 +108,8 @@ class Rows:
 
     def _read(self, trial: Trial) -> Trial:
         attempts = tuple(self.attempts[key] for key in sorted(self.attempts) if key[0] == trial.number)
-        kept = {name: getattr(trial, name) for name in ("params", "values", "space", "sampler_state", "verdict")}
-        return replace(trial, attempts=attempts, **json.loads(json.dumps(kept)))
+        stored = {name: getattr(trial, name) for name in ("params", "values", "space", "sampler_state", "verdict")}
+        return replace(trial, attempts=attempts, **json.loads(json.dumps(stored)))
 
 
 @dataclass
@@ -144,5 +144,5 @@ def run_trial(search: Search, trial: Trial, reason: Reason = Reason.DONE, epochs
         if search.record(trial.number, epoch_of(trial, number)) is Decision.STOP:
             reason = Reason.PRUNED
             break
-    kept = done if reason is Reason.DONE else None
-    return search.finish(trial.number, Outcome(reason, kept_epoch=kept), seconds=1.0)
+    stored = done if reason is Reason.DONE else None
+    return search.finish(trial.number, Outcome(reason, kept_epoch=stored), seconds=1.0)

@@ -46,7 +46,7 @@ def test_a_round_that_was_cut_off_does_not_count_beside_whole_ones() -> None:
     assert trial_values(cut, None, F1, METRICS) == trial_values(TWO_ROUNDS, None, F1, METRICS)
 
 
-def test_one_round_has_no_deviation_and_its_best_epoch_without_a_kept_one() -> None:
+def test_one_round_has_no_deviation_and_falls_back_to_its_best_epoch() -> None:
     values = trial_values(numbered(epoch(1, 0.4, 1.0), epoch(2, 0.3, 2.0)), None, F1, METRICS)
     assert values == {"f1_macro": 0.4, "train_seconds": 2.0}
 

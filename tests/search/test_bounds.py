@@ -42,7 +42,7 @@ def test_an_undefined_value_breaks_every_bound_and_an_unknown_one_none() -> None
     ("text", "latency", "value"),
     [("latency_ms<=5", 4, 4), ("latency_ms<=5", 9, 5), ("latency_ms<=5", 11, 11), ("latency_ms>=5", 3, 5)],
 )
-def test_a_bound_that_a_rough_latency_breaks_within_the_margin_counts_as_kept(
+def test_a_bound_broken_by_a_rough_latency_within_the_margin_counts_as_satisfied(
     text: str, latency: float, value: float
 ) -> None:
     where = (Constraint("parameters", "<=", 1), Constraint.parse(text))
@@ -183,12 +183,12 @@ def test_the_sampler_learns_where_not_to_go_and_goes_on_the_same_after_a_restart
         else:
             run_trial(search, trial)
     straight = make_search(replace(spec))
-    asked = []
+    tried = []
     for _ in range(60):
         trial = straight.ask()
-        asked.append(trial.params["width"])
+        tried.append(trial.params["width"])
         refuse(straight, trial, 100.0 * trial.params["width"]) if trial.params["width"] > 12 else run_trial(
             straight, trial
         )
-    assert asked == widths
+    assert tried == widths
     assert sum(width > 12 for width in widths[30:]) < sum(width > 12 for width in widths[:30])

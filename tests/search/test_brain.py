@@ -100,7 +100,7 @@ def test_what_is_learned_of_a_running_attempt_is_written_at_once_and_stays_with_
     assert rows.attempts[0, 1].facts["memory_format"] == "channels_last"
 
 
-def test_a_saved_state_is_kept_with_the_attempt_at_once_and_once() -> None:
+def test_a_saved_state_is_recorded_with_the_attempt_at_once_and_once() -> None:
     rows = Rows()
     search = make_search(make_spec(), rows)
     search.ask()
@@ -123,7 +123,7 @@ def test_interruptions_do_not_use_up_the_patience() -> None:
     assert run_trial(search, search.ask(), Reason.KILLED, epochs=1).state is TrialState.WAITING
 
 
-def test_a_complete_trial_has_the_quality_of_its_kept_epoch_and_the_cost_of_all() -> None:
+def test_a_complete_trial_has_the_quality_of_its_best_epoch_and_the_cost_of_all() -> None:
     rows = Rows()
     search = make_search(make_spec(), rows)
     search.ask()
@@ -140,7 +140,7 @@ def test_a_complete_trial_has_the_quality_of_its_kept_epoch_and_the_cost_of_all(
     assert rows.facts == [{"device": "cpu"}]
 
 
-def test_the_best_epoch_is_kept_when_the_outcome_does_not_say() -> None:
+def test_the_best_epoch_is_used_when_the_outcome_names_none() -> None:
     search = make_search(make_spec())
     search.ask()
     for number, f1 in enumerate([0.2, 0.6, 0.6, 0.5], start=1):
@@ -175,7 +175,7 @@ def test_an_undefined_metric_that_is_no_objective_is_only_left_out() -> None:
     assert (trial.state, trial.values) == (TrialState.COMPLETE, values(0.5))
 
 
-def test_the_pruner_stops_the_weak_and_its_grounds_are_kept() -> None:
+def test_the_pruner_stops_weak_trials_and_its_reasons_are_stored() -> None:
     rows = Rows()
     spec = make_spec(pruner="pareto", objectives=(Objective("f1_macro", "max"),))
     search = make_search(spec, rows)
@@ -192,7 +192,7 @@ def test_the_pruner_stops_the_weak_and_its_grounds_are_kept() -> None:
     assert resumed.trials[weak.number].verdict == trial.verdict
 
 
-def test_a_pruned_trial_has_the_values_of_its_kept_epoch_and_the_costs_of_all() -> None:
+def test_a_pruned_trial_has_the_values_of_its_best_epoch_and_the_costs_of_all() -> None:
     search = make_search(make_spec())
     search.ask()
     for number, f1 in enumerate([0.6, 0.3], start=1):
@@ -274,7 +274,7 @@ def test_a_trial_left_running_without_an_open_attempt_just_waits() -> None:
     assert search.ask().attempts == (Attempt(number=1),)
 
 
-def test_epochs_recorded_again_replace_those_of_the_lost_attempt() -> None:
+def test_epochs_recorded_again_replace_the_lost_attempts() -> None:
     rows = Rows()
     search = make_search(make_spec(), rows)
     search.ask()

@@ -44,7 +44,7 @@ def test_a_study_that_nowhere_beats_the_baseline_keeps_its_best():
     assert retained(trials, Keep(), OBJECTIVES, BASELINE) == {1}
 
 
-def test_the_cheapest_is_kept_beside_a_front_that_it_does_not_stand_on():
+def test_the_cheapest_is_retained_beside_a_front_that_it_is_not_on():
     objectives = OBJECTIVES[::-1]
     trials = [trial(0, 0.9, 9.0), trial(1, 0.1, 1.0)]
     assert [each.number for each in front(trials, objectives, BASELINE)] == [0]
@@ -58,7 +58,7 @@ def test_of_equals_by_the_first_objective_the_one_on_the_front_is_the_best():
 
 
 @given(TRIALS, POLICIES)
-def test_the_best_of_the_front_is_always_kept_and_n_is_a_bound(trials, policy):
+def test_the_best_of_the_front_is_always_retained_and_n_is_a_bound(trials, policy):
     result = retained(trials, policy, OBJECTIVES, BASELINE)
     standing = [each.number for each in front(trials, OBJECTIVES, BASELINE)]
     assert set(standing[:1]) <= result <= {each.number for each in trials}
@@ -142,7 +142,7 @@ def test_a_trial_that_is_beaten_releases_its_checkpoint_once_the_other_is_writte
     assert gone == ["digest 0"]
 
 
-def test_a_trial_that_is_not_kept_never_has_a_checkpoint_in_its_row():
+def test_a_trial_without_a_retained_checkpoint_never_has_one_in_its_row():
     rows, gone = Rows(), []
     search = make_search(make_spec(), rows, discard=gone.append)
     end(search, 0.6, 1.0)

@@ -21,7 +21,7 @@ def test_optuna_reads_what_was_written(home_with_study: Path, tmp_path: Path, ca
     assert [trial.params["optimizer"] for trial in study.trials] == [trial.params["optimizer"] for trial in trials]
 
 
-def test_a_study_there_is_replaced_only_when_asked(home_with_study: Path, tmp_path: Path):
+def test_an_existing_study_is_replaced_only_on_request(home_with_study: Path, tmp_path: Path):
     url = f"sqlite:///{tmp_path / 'optuna.db'}"
     assert api.export_to_optuna("small", url) == 4
     with pytest.raises(NameTaken, match="has a study 'small' already"):

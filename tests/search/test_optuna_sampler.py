@@ -43,7 +43,7 @@ def run_up_to(search: Search, trials: int) -> list[tuple[object, ...]]:
 
 
 @pytest.mark.parametrize("name", BY_OPTUNA)
-def test_no_configuration_is_proposed_twice_and_all_of_a_finite_space_are_found(name: str) -> None:
+def test_no_configuration_is_proposed_twice_and_a_finite_space_is_exhausted(name: str) -> None:
     rows = Rows()
     spec = make_spec(name, SMALL)
     before = run_up_to(make_search(spec, rows), 10)
@@ -70,7 +70,7 @@ def test_a_draw_depends_on_seed_trial_and_try() -> None:
 def test_optuna_is_quiet_and_left_as_it_was(capfd: pytest.CaptureFixture[str]) -> None:
     optuna.logging.set_verbosity(logging.INFO)
     filters = list(warnings.filters)
-    with warnings.catch_warnings(record=True) as heard:
+    with warnings.catch_warnings(record=True) as caught_warnings:
         warnings.simplefilter("always")
         for name in BY_OPTUNA:
             search = make_search(make_spec(name))
@@ -78,7 +78,7 @@ def test_optuna_is_quiet_and_left_as_it_was(capfd: pytest.CaptureFixture[str]) -
                 run_trial(search, search.ask())
     assert optuna.logging.get_verbosity() == logging.INFO
     assert list(warnings.filters) == filters
-    assert [str(warning.message) for warning in heard] == []
+    assert [str(warning.message) for warning in caught_warnings] == []
     assert capfd.readouterr() == ("", "")
 
 

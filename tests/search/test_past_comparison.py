@@ -80,7 +80,7 @@ def test_every_verdict_is_rebuilt_from_epochs_and_their_order(rows: Timed, spec:
         assert result.rank is None or len(result.ahead) == result.rank - 1
 
 
-def test_those_who_dominate_are_no_worse_in_anything_and_better_in_something(rows: Timed, spec: StudySpec) -> None:
+def test_dominating_peers_are_no_worse_in_anything_and_better_in_something(rows: Timed, spec: StudySpec) -> None:
     dominated = [result for n in rows.trials if (result := rows.explained(spec, n)).better]
     assert dominated
     for result in dominated:
@@ -127,7 +127,7 @@ def test_the_sentences_say_who_was_better_and_by_what(spec: StudySpec) -> None:
     ]
 
 
-def test_who_came_later_is_no_peer_and_a_verdict_that_is_not_rebuilt_is_said_so(spec: StudySpec) -> None:
+def test_later_trials_are_no_peers_and_a_verdict_that_is_not_rebuilt_is_reported(spec: StudySpec) -> None:
     trials, recorded = voted((0.5, 1.0), (0.1, 0.25), (0.375, 1.0), (0.25, 1.5))
     late = Recorded(recorded.epochs, {**recorded.moments, (0, 1): at(99)})
     result = explain(spec, METRICS, trials[-1], trials, late)
@@ -136,7 +136,7 @@ def test_who_came_later_is_no_peer_and_a_verdict_that_is_not_rebuilt_is_said_so(
     assert result.sentences[-1].startswith("this rank cannot be rebuilt from the stored epochs")
 
 
-def test_an_objective_that_is_undefined_is_said_so_and_nothing_is_subtracted(spec: StudySpec) -> None:
+def test_an_undefined_objective_is_reported_and_nothing_is_subtracted(spec: StudySpec) -> None:
     trials, recorded = voted((math.nan, 1.0), (0.5, 1.0), (0.25, 4.0), (math.nan, 1.5))
     result = explain(spec, METRICS, trials[-1], trials, recorded)
     assert result.sentences[2:4] == (

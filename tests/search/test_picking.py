@@ -100,7 +100,7 @@ def test_every_rule_takes_a_member_and_an_empty_front_has_none():
     assert picks([], TWO) == {}
 
 
-def test_what_the_best_has_that_was_given_up_is_reported_in_one_line():
+def test_what_the_best_trial_has_in_exchange_is_reported_in_one_line():
     assert tradeoff(MEMBERS[0], MEMBERS[1], TWO) == "best is trial 7: +0.012 f1_macro, 3.1x time; --prefer best"
     assert tradeoff(MEMBERS[0], MEMBERS[0], TWO) == ""
     by_memory = tradeoff(trial(7, 0.6, 1, 4000.0), trial(3, 0.5, 1, 10.0), (F1, MEMORY))

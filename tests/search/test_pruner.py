@@ -63,7 +63,7 @@ def test_the_last_epoch_is_no_rung(epochs: int) -> None:
 
 
 @given(VOTES, VOTES)
-def test_ranks_are_those_of_sorting_anew_whatever_came_and_was_replaced(
+def test_ranks_equal_a_full_sort_whatever_was_added_and_replaced(
     votes: dict[int, tuple[float, ...]], later: dict[int, tuple[float, ...]]
 ) -> None:
     width = len(votes[0])

@@ -53,16 +53,16 @@ def test_the_standard_error_of_f1_is_what_resampled_images_have():
 def test_the_interval_of_accuracy_is_that_of_a_share():
     right, images = 220, 300
     reach = 1.96 * math.sqrt(right / images * (1 - right / images) / images)
-    told = standard_errors((Objective("accuracy", "max"),), {"accuracy": Accuracy()}, COUNTS, (0,))
-    ends = told["accuracy_ci_low"], told["accuracy_ci_high"]
+    errors = standard_errors((Objective("accuracy", "max"),), {"accuracy": Accuracy()}, COUNTS, (0,))
+    ends = errors["accuracy_ci_low"], errors["accuracy_ci_high"]
     assert ends == pytest.approx((right / images - reach, right / images + reach), abs=0.15 * reach)
 
 
 def test_the_first_objective_has_an_interval_and_the_others_an_error_alone():
     objectives = (Objective("f1_macro", "max"), Objective("accuracy", "max"))
-    told = standard_errors(objectives, {"f1_macro": F1Macro(), "accuracy": Accuracy()}, COUNTS, (0,))
-    assert list(told) == ["f1_macro_se", "f1_macro_ci_low", "f1_macro_ci_high", "accuracy_se"]
-    assert told["f1_macro_ci_low"] < told["f1_macro_ci_high"]
+    errors = standard_errors(objectives, {"f1_macro": F1Macro(), "accuracy": Accuracy()}, COUNTS, (0,))
+    assert list(errors) == ["f1_macro_se", "f1_macro_ci_low", "f1_macro_ci_high", "accuracy_se"]
+    assert errors["f1_macro_ci_low"] < errors["f1_macro_ci_high"]
 
 
 def test_four_times_the_images_halve_it():
@@ -92,8 +92,8 @@ def test_there_is_none_of_no_images_of_a_metric_of_shares_or_of_one_that_fails()
 
 def test_only_objectives_have_one_and_only_with_a_matrix():
     metrics = {**METRICS, "f1_macro": F1Macro(), "accuracy": Accuracy()}
-    told = standard_errors(OBJECTIVES, metrics, COUNTS, (0,))
-    assert list(told) == ["f1_macro_se", "f1_macro_ci_low", "f1_macro_ci_high"]
+    errors = standard_errors(OBJECTIVES, metrics, COUNTS, (0,))
+    assert list(errors) == ["f1_macro_se", "f1_macro_ci_low", "f1_macro_ci_high"]
     assert standard_errors(OBJECTIVES, metrics, None, (0,)) == {}
 
 
@@ -103,13 +103,13 @@ def searched(monkeypatch: pytest.MonkeyPatch, **options):
     return search, search.ask()
 
 
-def test_a_complete_trial_has_the_standard_error_of_its_kept_epoch(monkeypatch):
+def test_a_complete_trial_has_the_standard_error_of_its_best_epoch(monkeypatch):
     search, trial = searched(monkeypatch)
     ended = run_trial(search, trial)
-    told = standard_errors(OBJECTIVES[:1], {"f1_macro": Counted()}, [[1, 0], [0, 1]], (3, 0))
-    assert len(told) == 3
-    assert told.items() <= ended.values.items()
-    assert ended.intervals == {"f1_macro": (told["f1_macro_ci_low"], told["f1_macro_ci_high"])}
+    errors = standard_errors(OBJECTIVES[:1], {"f1_macro": Counted()}, [[1, 0], [0, 1]], (3, 0))
+    assert len(errors) == 3
+    assert errors.items() <= ended.values.items()
+    assert ended.intervals == {"f1_macro": (errors["f1_macro_ci_low"], errors["f1_macro_ci_high"])}
 
 
 def test_a_trial_that_did_not_complete_has_none(monkeypatch):

@@ -24,20 +24,20 @@ def proposals(objectives: tuple[Objective, ...]) -> list[dict[str, object]]:
     """Ask 200 times with up to four trials running; every seventh fails, every fifth is a tie."""
     chance = random.Random(1)
     sampler = OptunaSampler(make_spec("tpe", trials=10**6, objectives=objectives), [], lambda _: None)
-    asked, running = [], []
+    drawn_params, running = [], []
     for number in range(DRAWS):
         params, _ = sampler.ask(number) or ({}, {})
-        asked.append(params)
+        drawn_params.append(params)
         running.append(number)
         if len(running) > chance.randrange(4):
             ended = running.pop(0)
             values = [0.5] * len(objectives) if ended % 5 == 0 else [chance.random() for _ in objectives]
             sampler.tell(ended, None if ended % 7 == 0 else values)
-    return asked
+    return drawn_params
 
 
 @pytest.mark.parametrize("objectives", [OBJECTIVES, OBJECTIVES[:2], OBJECTIVES[:1]], ids=["three", "two", "one"])
-def test_draws_equal_those_of_optuna(objectives: tuple[Objective, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_draws_equal_optunas(objectives: tuple[Objective, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     assert optuna.__version__.startswith(TESTED), "compare the draws with this release, then add it to TESTED"
     ours = proposals(objectives)
     monkeypatch.setattr(optuna_sampler, "tpe_sampler", stock)

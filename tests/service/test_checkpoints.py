@@ -80,16 +80,16 @@ def test_a_model_is_exported_once_and_answers_as_predict_does(admin: TestClient,
     assert admin.post(f"{CHECKPOINTS}/{trial}/predict").status_code == 422
     exif = Image.Exif()
     exif[0x0112] = 6  # held upright, stored on its side
-    turned = asked(admin, trial, picture((64, 32), format="JPEG", exif=exif))
+    turned = post_prediction(admin, trial, picture((64, 32), format="JPEG", exif=exif))
     assert (turned["width"], turned["height"]) == (32, 64)
-    faceless = asked(admin, trial, picture((200, 200)), faces=True)
+    faceless = post_prediction(admin, trial, picture((200, 200)), faces=True)
     assert [one["box"] for one in faceless["faces"]] == [None]
     assert faceless["notes"] == ["no face was found in 1 of 1 images: they are classified whole"]
-    crowd = asked(admin, trial, sheet(30), faces=True)
+    crowd = post_prediction(admin, trial, sheet(30), faces=True)
     assert len({tuple(one["box"]) for one in crowd["faces"]}) == 30
 
 
-def asked(client: TestClient, trial: int, content: bytes, **query: Any) -> Any:
+def post_prediction(client: TestClient, trial: int, content: bytes, **query: Any) -> Any:
     """Return what the model of a trial says about one image."""
     answer = client.post(f"{CHECKPOINTS}/{trial}/predict", files={"images": ("a", content)}, params=query)
     assert answer.status_code == 200, answer.text

@@ -23,23 +23,23 @@ def child_that(prints: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs, "_started", started)
 
 
-async def told() -> list[Mapping[str, object]]:
+async def lines_of_child() -> list[Mapping[str, object]]:
     return [line async for line in jobs.reported("rerun", None)]
 
 
 def test_a_report_may_be_a_line_of_a_megabyte(monkeypatch: pytest.MonkeyPatch):
     child_that(f"print(json.dumps({{'epoch': 'x' * {LONG}}})); print(json.dumps({{'result': 1}}))", monkeypatch)
-    assert asyncio.run(told()) == [{"epoch": "x" * LONG}, {"result": 1}]
+    assert asyncio.run(lines_of_child()) == [{"epoch": "x" * LONG}, {"result": 1}]
 
 
-def test_a_child_that_ends_within_a_line_is_a_problem_with_its_last_words(monkeypatch: pytest.MonkeyPatch):
+def test_a_child_that_ends_within_a_line_is_an_error_with_its_last_line(monkeypatch: pytest.MonkeyPatch):
     child_that("print(json.dumps({'epoch': 1})); print(end='{\"resu'); sys.exit('out of memory')", monkeypatch)
     with pytest.raises(ProblemError, match="'rerun' ended with exit code 1") as error:
-        asyncio.run(told())
+        asyncio.run(lines_of_child())
     assert error.value.hint == "out of memory"
 
 
-def test_lines_are_those_of_the_text_wherever_it_is_cut(monkeypatch: pytest.MonkeyPatch):
+def test_lines_are_the_texts_wherever_it_is_cut(monkeypatch: pytest.MonkeyPatch):
     async def read(size: int) -> list[bytes]:
         monkeypatch.setattr(jobs, "PIECE", size)
         stream = asyncio.StreamReader()

@@ -102,7 +102,7 @@ def test_the_administrators_options_go_to_a_driver_by_its_environment(tmp_path: 
     ]
 
 
-def test_what_is_not_offered_any_more_is_left_out_and_said(caplog: pytest.LogCaptureFixture):
+def test_observers_no_longer_offered_are_left_out_and_reported(caplog: pytest.LogCaptureFixture):
     with caplog.at_level(logging.WARNING, "fersearch.service"):
         assert observers.of_study(["mlflow", "gone"], OFFERING) == ["tensorboard:folder=/srv/runs", SECRET]
     assert caplog.messages == ["observer 'gone' is no longer offered: it receives no events"]
@@ -128,7 +128,7 @@ def test_the_command_line_sends_observers_with_the_study(
     monkeypatch.setattr(api, "connect", lambda *_: None)
     monkeypatch.setattr(api, "is_connected", lambda: True)
     monkeypatch.setattr(api, "check_run", lambda options: sent.append({"run": options}))
-    monkeypatch.setattr(api, "create_study", lambda **given: sent.append(given) or api.study_spec("small"))
+    monkeypatch.setattr(api, "create_study", lambda **keywords: sent.append(keywords) or api.study_spec("small"))
     monkeypatch.setattr(api, "study_spec", lambda _: type("Spec", (), {"name": "small"}))
     monkeypatch.setattr(api, "run_study", lambda *_: None)
     monkeypatch.setattr("fersearch.cli.study.queue_each", lambda *_: 0)

@@ -115,7 +115,7 @@ def test_a_study_from_the_form_to_the_face(browser: Browser, served: Served, tmp
     assert one.errors == []
 
 
-def test_one_study_over_several_architectures_is_asked_for_in_the_form(browser: Browser, served: Served):
+def test_one_study_over_several_architectures_is_offered_in_the_form(browser: Browser, served: Served):
     one = Page(browser, served)
     one.go("#/new")
     page = one.page
@@ -128,9 +128,9 @@ def test_one_study_over_several_architectures_is_asked_for_in_the_form(browser: 
     page.locator("textarea").fill("cnn.width = 1, 2")
     with page.expect_request("**/api/v1/studies") as waiting:
         page.get_by_role("button", name="Create and run").click()
-    asked = waiting.value.post_data_json
-    assert (asked["model"], asked["one_study"]) == (["cnn", "sanet"], True)
-    assert asked["space"] == {"cnn.width": "1, 2"}
+    body = waiting.value.post_data_json
+    assert (body["model"], body["one_study"]) == (["cnn", "sanet"], True)
+    assert body["space"] == {"cnn.width": "1, 2"}
     page.get_by_role("alert").get_by_text("trials: 0 is not above 0").wait_for()
     page.locator("input[name=one_study]").uncheck()
     assert page.locator("select[name=model]").input_value() == "cnn"
@@ -239,6 +239,6 @@ def test_it_goes_on_after_the_service_was_restarted(browser: Browser, served: Se
     again.kill(15)
 
 
-def test_the_page_is_a_few_files_that_are_kept_by_browsers(served: Served):
+def test_the_page_is_a_few_files_that_browsers_cache(served: Served):
     names = sorted(path.suffix for path in DIST.iterdir())
     assert set(names) >= {".css", ".html", ".js"}

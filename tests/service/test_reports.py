@@ -69,11 +69,11 @@ def test_a_report_comes_as_a_page_or_as_a_folder(reader: TestClient, drawn: list
 def test_a_comparison_is_the_record_of_the_command_line_and_on_demand_what_people_read(reader: TestClient):
     own = api.compare_studies(["small"], metrics=["accuracy"])
     record = records.plain(records.Comparison.of(own.result, None))
-    asked = {"study": "small", "metric": "accuracy"}
-    answer = reader.get(f"{PREFIX}/comparison", params=asked)
+    query = {"study": "small", "metric": "accuracy"}
+    answer = reader.get(f"{PREFIX}/comparison", params=query)
     assert answer.json() == record
     assert answer.headers["etag"].startswith('W/"')
-    shown = reader.get(f"{PREFIX}/comparison", params={**asked, "shown": True}).json()["shown"]
+    shown = reader.get(f"{PREFIX}/comparison", params={**query, "shown": True}).json()["shown"]
     assert shown[0]["titles"] == list(own.shown()[0].titles)  # type: ignore[union-attr]
     assert len(shown) == len(own.shown())
     sweep = reader.get(f"{STUDIES}/small/sweep", params={"factor": "optimizer"}).json()

@@ -42,12 +42,12 @@ def events(text: str) -> list[tuple[str, dict[str, Any]]]:
 def test_a_rerun_streams_its_slot_its_epochs_and_its_result(
     scheduled: Service, admin: TestClient, monkeypatch: pytest.MonkeyPatch
 ):
-    async def child(verb: str, _: str | None, **asked: object) -> AsyncIterator[dict[str, object]]:
+    async def child(verb: str, _: str | None, **options: object) -> AsyncIterator[dict[str, object]]:
         (held,) = scheduled.supervisor.reservations.all()
         assert (held.study, held.trial, held.owner, held.slot) == ("small", 0, "admin", 0)
         place = {"count": None, "per_gpu": None, "threads": None, "number": 0}
         how = {"seed": 7, "device": None, "data": None, "out": None}
-        assert (verb, asked) == ("rerun", {"study": "small", "trial": 0, **how, "place": place})
+        assert (verb, options) == ("rerun", {"study": "small", "trial": 0, **how, "place": place})
         yield {"epoch": EPOCH}
         yield {"result": {"equal": True}}
 
@@ -58,14 +58,14 @@ def test_a_rerun_streams_its_slot_its_epochs_and_its_result(
     assert scheduled.supervisor.reservations.all() == []
 
 
-def test_a_model_that_is_asked_for_comes_in_pieces_before_the_result_and_is_kept_nowhere(
+def test_a_requested_model_is_sent_in_pieces_before_the_result_and_not_stored(
     scheduled: Service, admin: TestClient, monkeypatch: pytest.MonkeyPatch, pulled: Path, roots: Path
 ):
     folders = []
 
-    async def child(_: str, __: str | None, **asked: object) -> AsyncIterator[dict[str, object]]:
-        assert (asked["device"], asked["data"]) == ("cpu", str(roots))
-        folders.append(Path(str(asked["out"])))
+    async def child(_: str, __: str | None, **options: object) -> AsyncIterator[dict[str, object]]:
+        assert (options["device"], options["data"]) == ("cpu", str(roots))
+        folders.append(Path(str(options["out"])))
         shutil.copytree(pulled, folders[0])
         yield {"result": {"equal": True}}
 

@@ -35,9 +35,9 @@ def filled(path: str) -> str:
 
 
 def test_every_route_but_the_health_asks_for_a_token(anonymous: TestClient):
-    asked = [one for one in routes(anonymous) if one not in OPEN]
-    assert len(asked) > 25
-    for method, path in asked:
+    protected = [one for one in routes(anonymous) if one not in OPEN]
+    assert len(protected) > 25
+    for method, path in protected:
         answer = anonymous.request(method, filled(path))
         assert answer.status_code == 401, (method, path)
         assert answer.headers["content-type"] == "application/problem+json"
@@ -81,7 +81,9 @@ def test_the_link_of_the_start_signs_a_browser_in_as_often_as_one_likes(anonymou
     assert anonymous.get("/?token=fer_wrong").status_code == 401
 
 
-def test_tokens_and_sessions_are_kept_as_digests_and_end_when_they_are_revoked(anonymous: TestClient, service: Service):
+def test_tokens_and_sessions_are_stored_as_digests_and_end_when_they_are_revoked(
+    anonymous: TestClient, service: Service
+):
     secret = api.new_token("class", "read")
     anonymous.get(f"/?token={secret}")
     session = anonymous.cookies[COOKIE]
@@ -122,7 +124,7 @@ def test_a_session_ends_after_its_time(anonymous: TestClient, service: Service, 
     assert anonymous.get(f"{PREFIX}/me").status_code == 401
 
 
-def test_a_name_is_given_once(service: Service):
+def test_a_name_is_used_once(service: Service):
     api.new_token("ada")
     with pytest.raises(UsageError, match="token 'ada' already exists"):
         api.new_token("ada")
@@ -144,8 +146,8 @@ def test_a_foreign_page_changes_nothing(admin: TestClient, origin: str):
 
 def test_too_large_a_request_is_refused_whether_it_says_so_or_not(admin: TestClient, service: Service):
     most = service.settings.max_upload
-    said = admin.post(f"{PREFIX}/studies", content=b"x" * 10, headers={"Content-Length": str(most + 1)})
-    assert said.status_code == 413
+    response = admin.post(f"{PREFIX}/studies", content=b"x" * 10, headers={"Content-Length": str(most + 1)})
+    assert response.status_code == 413
     unsaid = admin.post(f"{PREFIX}/studies", content=(b"x" * 2**20 for _ in range(most // 2**20 + 1)))
     assert unsaid.status_code == 413
     image = {"images": ("large.png", b"x" * (most + 1))}

@@ -15,37 +15,37 @@ SHARES = st.dictionaries(
 )
 
 
-def owned(demands: list[Demand], given: dict[int, int]) -> dict[str, int]:
-    return {owner: sum(given[one.study] for one in demands if one.owner == owner) for owner in OWNERS}
+def owned(demands: list[Demand], result: dict[int, int]) -> dict[str, int]:
+    return {owner: sum(result[one.study] for one in demands if one.owner == owner) for owner in OWNERS}
 
 
 @given(DEMANDS, st.integers(0, 16), SHARES)
 def test_nobody_gets_more_than_is_there_wanted_or_allowed(demands: list[Demand], total: int, shares: dict[str, Share]):
-    given = counts(demands, total, shares)
-    assert sum(given.values()) <= total
-    assert all(0 <= given[one.study] <= one.wants for one in demands)
+    result = counts(demands, total, shares)
+    assert sum(result.values()) <= total
+    assert all(0 <= result[one.study] <= one.wants for one in demands)
     for owner, share in shares.items():
-        assert share.most is None or owned(demands, given)[owner] <= share.most
+        assert share.most is None or owned(demands, result)[owner] <= share.most
 
 
 @given(DEMANDS, st.integers(0, 16), SHARES)
 def test_no_slot_is_idle_while_somebody_may_have_another(demands: list[Demand], total: int, shares: dict[str, Share]):
-    given = counts(demands, total, shares)
-    have = owned(demands, given)
+    result = counts(demands, total, shares)
+    have = owned(demands, result)
     hungry = [
         one
         for one in demands
-        if given[one.study] < one.wants
+        if result[one.study] < one.wants
         and ((most := shares.get(one.owner, Share()).most) is None or have[one.owner] < most)
     ]
-    assert sum(given.values()) == total or not hungry
+    assert sum(result.values()) == total or not hungry
 
 
 @given(st.integers(2, 40), st.sampled_from([1.0, 2.0, 3.0]))
 def test_hungry_owners_get_slots_in_proportion_to_their_weights(total: int, weight: float):
     demands = [Demand(0, "ada", 100), Demand(1, "bob", 100)]
-    given = counts(demands, total, {"ada": Share(weight)})
-    assert abs(given[0] / weight - given[1]) <= 1
+    result = counts(demands, total, {"ada": Share(weight)})
+    assert abs(result[0] / weight - result[1]) <= 1
 
 
 def test_an_owners_first_study_goes_before_the_next():
@@ -54,7 +54,7 @@ def test_an_owners_first_study_goes_before_the_next():
 
 
 @given(st.data())
-def test_slots_are_never_given_twice_nor_while_a_driver_holds_them(data: st.DataObject):
+def test_slots_are_never_assigned_twice_nor_while_a_driver_holds_them(data: st.DataObject):
     total = data.draw(st.integers(1, 8))
     numbers = list(range(total))
     before = {study: data.draw(st.sets(st.sampled_from(numbers))) for study in (0, 1)}
@@ -62,11 +62,11 @@ def test_slots_are_never_given_twice_nor_while_a_driver_holds_them(data: st.Data
     busy = data.draw(st.sets(st.sampled_from(numbers)))
     first = data.draw(st.integers(0, total))
     wanted = {0: first, 1: data.draw(st.integers(0, total - first))}
-    given = slots(wanted, before, busy, total)
-    assert not set(given[0]) & set(given[1])
-    for study, numbers_given in given.items():
-        assert len(set(numbers_given)) == len(numbers_given) <= wanted[study]
-        assert not (set(numbers_given) - before[study]) & busy
+    result = slots(wanted, before, busy, total)
+    assert not set(result[0]) & set(result[1])
+    for study, own_slots in result.items():
+        assert len(set(own_slots)) == len(own_slots) <= wanted[study]
+        assert not (set(own_slots) - before[study]) & busy
 
 
 @pytest.mark.parametrize(

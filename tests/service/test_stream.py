@@ -52,7 +52,9 @@ def write(store: Store, study_id: int, pause: float) -> None:
             time.sleep(pause)
 
 
-async def heard(stream: EventStream, cursor: dict[int, int] | None, over: Callable[[list[StoredEvent]], bool]) -> list:
+async def received(
+    stream: EventStream, cursor: dict[int, int] | None, over: Callable[[list[StoredEvent]], bool]
+) -> list:
     events: list[StoredEvent] = []
     positions: list[str] = []
     async for position, event in stream.listen(cursor):
@@ -72,7 +74,7 @@ def listen(store: Store, cursor: dict[int, int] | None, over: Callable[[list[Sto
         stream = EventStream(store)
         stream.start(asyncio.get_running_loop())
         try:
-            return await asyncio.wait_for(heard(stream, cursor, over), 60)
+            return await asyncio.wait_for(received(stream, cursor, over), 60)
         finally:
             stream.close()
 

@@ -23,7 +23,7 @@ STUDIES = f"{PREFIX}/studies"
 BODY = {"model": "cnn", "dataset": "faces", "trials": 3, "epochs": 2}
 
 
-def test_records_are_those_of_the_command_line(admin: TestClient):
+def test_records_equal_the_command_lines(admin: TestClient):
     assert admin.get(STUDIES).json() == [records.plain(records.Study.of(one)) for one in api.list_studies()]
     shown = records.plain(records.StudyDetail.of_view(api.show_study("small")))
     assert admin.get(f"{STUDIES}/small").json() == shown
@@ -53,7 +53,7 @@ def test_a_study_is_created_and_queued_and_everything_is_reported_of_its_place(a
     assert admin.get(f"{STUDIES}/cnn-faces").status_code == 404
 
 
-def test_several_architectures_are_one_study_where_that_is_asked(admin: TestClient):
+def test_several_architectures_are_one_study_on_request(admin: TestClient):
     body = {
         **BODY,
         "model": ["cnn", "sanet"],
@@ -102,7 +102,7 @@ def test_a_study_is_extended(admin: TestClient):
     assert (refused.status_code, refused.json()["detail"]) == (422, "learning_rate: 50 is not offered")
 
 
-def test_all_mistakes_come_at_once_with_the_words_of_the_command_line(admin: TestClient):
+def test_all_mistakes_come_at_once_with_the_messages_of_the_command_line(admin: TestClient):
     answer = admin.post(STUDIES, json={"model": "cnm", "dataset": "faces", "trials": 0, "sampler": "tpee"})
     assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
     problem = answer.json()
@@ -212,7 +212,7 @@ def test_a_front_is_computed_anew_when_a_trial_ends_and_not_after_each_epoch(
     assert len(computed) == 3
 
 
-def test_the_responses_asked_for_longest_ago_make_room(service: Service, admin: TestClient):
+def test_the_least_recently_requested_responses_make_room(service: Service, admin: TestClient):
     made = []
     cache = ResponseCache(service.store, most=2500)
 
@@ -354,7 +354,7 @@ def test_a_finish_trains_the_finalists_in_the_queue_and_then_opens_test_once(
     assert len(admin.get(f"{STUDIES}/small").json()["looks"]) == 1
 
 
-def test_a_finish_is_refused_in_the_words_of_the_command_line(admin: TestClient):
+def test_a_finish_is_refused_with_the_message_of_the_command_line(admin: TestClient):
     assert admin.post(f"{STUDIES}/small/finish", json={"seeds": 0}).status_code == 422
     admin.post(STUDIES, json={**BODY, "run": False})
     answer = admin.post(f"{STUDIES}/cnn-faces/finish", json={})

@@ -57,7 +57,7 @@ class Held:
         with self.store.writer(self.id, self.lease) as writer:
             writer.study_changed(SLOTS, {"held": slots})
 
-    def asked(self) -> list[int]:
+    def requested_slots(self) -> list[int]:
         """The slots that the driver is asked to use."""
         with self.store.control(self.id) as control:
             control._fetch()
@@ -106,7 +106,7 @@ def test_a_rerun_gets_a_slot_once_a_driver_has_left_it_and_keeps_it_to_its_end(s
         entering = asyncio.create_task(visit.__aenter__())
         await asyncio.sleep(0)
         supervisor.step()
-        assert held.asked() == [0]
+        assert held.requested_slots() == [0]
         held.tell([0])
         supervisor.step()
         assert await entering == 1
@@ -115,7 +115,7 @@ def test_a_rerun_gets_a_slot_once_a_driver_has_left_it_and_keeps_it_to_its_end(s
         assert supervisor.assigned == {store.study("a").id: [0]}
         await visit.__aexit__(None, None, None)
         supervisor.step()
-        assert held.asked() == [0, 1]
+        assert held.requested_slots() == [0, 1]
         held.lease.release()
 
     asyncio.run(visit())
@@ -141,7 +141,7 @@ def test_another_owner_gets_a_slot_once_a_driver_has_left_it(store: Store, super
     held = Held(store, "a", [0, 1])
     queue(store, "b", "bob")
     supervisor.step()
-    assert held.asked() == [0]
+    assert held.requested_slots() == [0]
     assert [driver.study for driver in Driver.started] == ["a"], "slot 1 is not left yet"
     held.tell([0])
     supervisor.step()
@@ -150,7 +150,7 @@ def test_another_owner_gets_a_slot_once_a_driver_has_left_it(store: Store, super
 
 
 @pytest.mark.parametrize("runs_before", [False, True])
-def test_the_slots_of_a_driver_that_has_not_reported_any_are_given_to_nobody_else(
+def test_the_slots_of_a_driver_that_has_not_reported_any_are_not_assigned(
     store: Store, supervisor: Supervisor, runs_before: bool
 ):
     queue(store, "a", "ada")
@@ -195,13 +195,13 @@ def test_an_old_report_of_slots_outlasts_other_events(store: Store, monkeypatch:
     held.lease.release()
 
 
-def test_a_driver_that_an_earlier_service_left_is_found_and_shares(store: Store, supervisor: Supervisor):
+def test_a_driver_of_an_earlier_service_is_recognised_and_shares(store: Store, supervisor: Supervisor):
     queue(store, "a", "ada")
     held = Held(store, "a", [0, 1])
     queue(store, "b", "bob")
     supervisor.step()
     assert Driver.started == []
-    assert held.asked() == [0]
+    assert held.requested_slots() == [0]
     held.tell([0])
     supervisor.step()
     assert [(driver.study, driver.slots) for driver in Driver.started] == [("b", [1])]

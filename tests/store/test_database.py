@@ -40,7 +40,7 @@ def test_postgresql_means_psycopg_3_and_no_password_is_shown() -> None:
 @pytest.mark.parametrize(
     "url", ["postgresql://ada:se@cret@h/fer", "postgresql://ada:se@/cret@h", "x://ada:secret@h:po"]
 )
-def test_a_password_that_should_be_encoded_is_not_shown_and_how_to_is_said(url: str) -> None:
+def test_a_password_that_should_be_encoded_is_hidden_and_the_encoding_explained(url: str) -> None:
     with pytest.raises(StoreError) as caught:
         Store.open(url)
     assert "cret" not in str(caught.value)
@@ -95,7 +95,7 @@ def test_network_file_systems_are_known() -> None:
     ]
 
 
-def test_a_database_that_stays_locked_is_an_error_in_words(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_that_stays_locked_is_reported_as_such(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "BUSY_SECONDS", 0.1)
     with Store.open(sqlite_url) as store, Store.open(sqlite_url) as other, other.database.write():
         with pytest.raises(StoreError, match="database is locked") as caught:

@@ -29,7 +29,7 @@ def test_a_driver_that_dies_with_it_in_hand_loses_nothing(store: Store, study: S
     assert store.enqueued(study.id) == [FIRST]
 
 
-def test_a_request_that_got_the_number_of_a_removed_one_is_heard(store: Store, study: StudyRow) -> None:
+def test_a_request_that_got_the_number_of_a_removed_one_is_taken(store: Store, study: StudyRow) -> None:
     with store.control(study.id) as control:
         for slots in ([0], [1], [1, 2]):
             store.give_slots(study.id, slots)

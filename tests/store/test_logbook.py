@@ -78,7 +78,7 @@ def test_a_stop_without_a_driver_stores_nothing_and_one_with_it_reaches_it(store
         store.request_stop("other")
 
 
-def test_a_run_does_not_heed_what_an_earlier_one_was_asked(store: Store, study: StudyRow) -> None:
+def test_a_run_ignores_requests_to_an_earlier_one(store: Store, study: StudyRow) -> None:
     with Lease.take(store.database, study.id, study.name):
         store.request_stop(study.name)
         store.request(study.id, "enqueue", {})
@@ -135,7 +135,7 @@ def test_what_broke_a_bound_before_training_uses_up_no_budget(
     assert (queued.trials_left, queued.over) == ((0, True) if state == "complete" else (1, False))
 
 
-def test_looks_are_kept_in_their_order(store: Store, study: StudyRow) -> None:
+def test_looks_are_stored_in_order(store: Store, study: StudyRow) -> None:
     for count, n in enumerate((10, 20), 1):
         assert store.add_look(study.uid, "a" * 64, "ferplus", "test", n, {"accuracy": 0.5}) == count
     assert store.add_look(None, "b" * 64, "ferplus", "test", 30, {}) == 1

@@ -58,7 +58,7 @@ def test_a_database_is_remembered_once_and_a_new_one_in_its_place_too(opened, tm
     assert len(list(known())) == 2
 
 
-def test_what_another_database_keeps_or_may_run_is_said(opened) -> None:
+def test_files_that_another_database_needs_or_may_run_are_reported(opened) -> None:
     with opened("one.db") as one, opened("other.db") as other:
         uid = keep(other)
         neighbours = Neighbours(one)
@@ -69,7 +69,7 @@ def test_what_another_database_keeps_or_may_run_is_said(opened) -> None:
         assert neighbours.unread == {}
 
 
-def test_marks_decide_who_is_asked(opened) -> None:
+def test_marks_decide_which_database_is_consulted(opened) -> None:
     with opened("one.db") as one, opened("other.db") as other:
         uid = keep(other)
         mine, theirs = Owner(one.identity, STUDY), Owner(other.identity, uid)
@@ -80,7 +80,7 @@ def test_marks_decide_who_is_asked(opened) -> None:
         assert not neighbours.may_run(uid, 1, mine)
 
 
-def test_a_copy_is_asked_of_what_is_marked_as_ones_own(opened, tmp_path: Path) -> None:
+def test_a_copy_is_consulted_about_files_marked_as_its_own(opened, tmp_path: Path) -> None:
     with opened("one.db") as one:
         uid = keep(one)
     shutil.copyfile(tmp_path / "one.db", tmp_path / "copy.db")

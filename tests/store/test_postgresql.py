@@ -16,7 +16,7 @@ def dialect() -> str:
 
 
 @pytest.mark.parametrize(
-    ("given", "message", "hint"),
+    ("text", "message", "hint"),
     [
         ("tester@/nope?host={folder}", 'database "nope" does not exist', "create the database first (createdb NAME)"),
         ("ada@/postgres?host={folder}", 'role "ada" does not exist', "check the user in the URL"),
@@ -26,13 +26,11 @@ def dialect() -> str:
         ("127.0.0.1:1/postgres", "Connection refused", "check that the database can be reached"),
     ],
 )
-def test_a_server_that_does_not_let_us_in_is_an_error_in_words(
-    server: Server, given: str, message: str, hint: str
-) -> None:
+def test_a_server_that_refuses_the_connection_is_explained(server: Server, text: str, message: str, hint: str) -> None:
     server.execute("DROP ROLE IF EXISTS eve")
     server.execute("CREATE ROLE eve LOGIN")
     with pytest.raises(StoreError) as caught:
-        Store.open("postgresql://" + given.format(folder=server.folder))
+        Store.open("postgresql://" + text.format(folder=server.folder))
     assert message in caught.value.message
     assert hint in caught.value.hint
     assert "\n" not in caught.value.message

@@ -50,7 +50,7 @@ def test_the_newest_migration_is_the_one_the_code_knows() -> None:
     assert ScriptDirectory.from_config(config).get_heads() == [str(schema.SCHEMA)]
 
 
-def test_what_an_older_version_wrote_is_kept(fresh_url: str) -> None:
+def test_rows_of_an_older_version_are_preserved(fresh_url: str) -> None:
     moment, epoch = "'2026-01-01 00:00:00'", "1, 3, 1, 2"
     older = Database(fresh_url)
     with older.write() as connection:
@@ -87,7 +87,7 @@ def test_a_home_folder_may_be_written_as_a_tilde(tmp_path: Path, monkeypatch: py
     assert (tmp_path / "x.db").is_file()
 
 
-def test_a_store_is_found_again(url: str) -> None:
+def test_a_store_is_reopened(url: str) -> None:
     with Store.open(url) as store:
         store.create_study(make_spec())
     with Store.open(url) as store:

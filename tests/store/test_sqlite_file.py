@@ -301,7 +301,7 @@ def test_a_database_that_is_reached_through_a_link_is_the_one_that_it_leads_to(t
             store.studies()
 
 
-def test_a_lease_that_could_not_be_given_back_is_free_for_the_same_process(store: Store, study: StudyRow, path: Path):
+def test_a_lease_that_could_not_be_released_is_free_for_the_same_process(store: Store, study: StudyRow, path: Path):
     lease = Lease.take(store.database, study.id, study.name)
     move(path, "aside.db")
     with pytest.raises(StoreUnavailable, match="the file is gone"):

@@ -48,7 +48,7 @@ def test_a_study_comes_back_as_it_was_made(store: Store) -> None:
     assert result.created.tzinfo is not None
 
 
-def test_a_name_is_given_once(store: Store, study: StudyRow) -> None:
+def test_a_name_is_used_once(store: Store, study: StudyRow) -> None:
     with pytest.raises(UsageError, match="study 'faces' already exists") as caught:
         store.create_study(make_spec())
     assert "fersearch study run faces" in caught.value.hint
@@ -117,7 +117,7 @@ def test_delete_removes_every_row_and_spares_other_studies(store: Store, study: 
     assert all(before[table.name] for table in STUDY_TABLES if table.name != "leases")
 
 
-def test_a_checkpoint_that_another_study_keeps_is_not_given_up(store: Store, study: StudyRow) -> None:
+def test_a_checkpoint_that_another_study_needs_is_not_released(store: Store, study: StudyRow) -> None:
     fill(store, study, "a" * 64)
     fill(store, store.create_study(make_spec("other")), "a" * 64)
     assert store.delete_study("faces") == []
@@ -134,7 +134,7 @@ def test_a_study_that_is_driven_is_not_deleted(store: Store, study: StudyRow) ->
     assert store.studies() == []
 
 
-def test_the_number_of_a_deleted_study_is_never_given_again(store: Store, study: StudyRow) -> None:
+def test_the_number_of_a_deleted_study_is_never_used_again(store: Store, study: StudyRow) -> None:
     store.delete_study("faces")
     assert store.create_study(make_spec()).id > study.id
 
@@ -146,7 +146,9 @@ def test_rows_go_with_their_study_also_by_plain_sql(store: Store, study: StudyRo
     assert set(count(store).values()) == {0}
 
 
-def test_which_data_a_study_is_about_is_kept_with_its_baseline_and_its_trials(store: Store, study: StudyRow) -> None:
+def test_the_identity_of_a_studys_data_is_stored_with_its_baseline_and_its_trials(
+    store: Store, study: StudyRow
+) -> None:
     with store.writer(study.id) as writer:
         writer.add_trial(Trial(90, {}))
         writer.add_trial(Trial(91, {}, data_digest="other"))

@@ -64,7 +64,7 @@ CHANGES: dict[str, Callable[[Store, StudyRow], None]] = {
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
-def test_what_is_kept_is_what_the_database_holds(store: Store, study: StudyRow, change: Callable[..., None]):
+def test_cached_trials_equal_the_databases(store: Store, study: StudyRow, change: Callable[..., None]):
     memory = TrialMemory(store.database)
     assert memory.trials(study.id) == {}
     end(store, study, 0, 1, 2)
@@ -97,22 +97,22 @@ def test_unchanged_trials_cost_one_short_query(store: Store, study: StudyRow):
     assert len([text for text in sent if text.startswith("SELECT")]) == 1
 
 
-def test_the_studies_that_were_not_asked_for_longest_make_room(store: Store, study: StudyRow):
+def test_the_least_recently_requested_studies_make_room(store: Store, study: StudyRow):
     other = store.create_study(make_spec("other"), ())
     memory = TrialMemory(store.database, most=3)
     end(store, study, 0, 1)
     end(store, other, 0, 1)
-    kept = memory.trials(study.id)
+    loaded = memory.trials(study.id)
     memory.trials(other.id)
-    assert memory.trials(study.id) is not kept
-    assert memory.trials(study.id) == kept
+    assert memory.trials(study.id) is not loaded
+    assert memory.trials(study.id) == loaded
 
 
 def test_a_study_that_is_not_there_has_no_trials(store: Store):
     assert TrialMemory(store.database).trials(99) == {}
 
 
-def test_a_shared_store_gives_the_trials_asked_for_and_stays_open(store: Store, study: StudyRow):
+def test_a_shared_store_returns_the_requested_trials_and_stays_open(store: Store, study: StudyRow):
     end(store, study, 0, 1, 2)
     with SharedStore(store.database) as shared:
         assert [trial.number for trial in shared.trials(study.id, of=[2, 0, 9])] == [0, 2]

@@ -100,7 +100,7 @@ def test_many_calls_share_a_transaction(store: Store, study: StudyRow) -> None:
     assert len(commits) < 50
 
 
-def test_what_is_queued_is_written_without_being_asked(store: Store, study: StudyRow) -> None:
+def test_queued_rows_are_written_without_a_flush(store: Store, study: StudyRow) -> None:
     done = threading.Event()
     event.listen(store.database.engine, "commit", lambda _: done.set())
     with store.writer(study.id) as writer:
@@ -266,7 +266,7 @@ def test_running_time_adds_up_over_writers(store: Store, study: StudyRow) -> Non
     assert store.study("faces").seconds == 7.0
 
 
-def test_after_too_long_an_outage_the_study_is_reported_to_stop_and_its_last_words_never_wait(
+def test_after_too_long_an_outage_the_study_must_stop_and_its_last_writes_never_wait(
     store: Store, study: StudyRow, outage: Outage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writer_module, "OUTAGE_SECONDS", 0.1)
@@ -355,7 +355,7 @@ def test_an_error_under_way_is_not_hidden_by_the_writers_own(store: Store, study
         fail()
 
 
-def test_texts_that_no_database_can_keep_are_kept_readable(store: Store, study: StudyRow) -> None:
+def test_texts_that_no_database_can_store_stay_readable(store: Store, study: StudyRow) -> None:
     with store.writer(study.id) as writer:
         writer.add_trial(Trial(0, {}))
         writer.start_attempt(0, Attempt(1, message="a\0b", traceback="c\0d\udcff", facts={"e": "\0\udcff"}))

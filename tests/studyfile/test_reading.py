@@ -172,7 +172,7 @@ def test_one_study_takes_all_models_together_and_their_own_settings_by_table(tmp
     assert file.studies({"model": "cnn,vgg16"})[0]["model"] == "cnn,vgg16"
 
 
-def test_a_list_of_models_is_one_study_only_where_that_is_said(tmp_path):
+def test_a_list_of_models_is_one_study_only_on_request(tmp_path):
     file, _ = reading.read(write(tmp_path, "model = ['cnn', 'vgg16']\ndataset = 'faces'"))
     assert [one["name"] for one in file.studies({})] == ["study/cnn", "study/vgg16"]
     assert file.studies({"one_study": True}) == [{"model": "cnn,vgg16", "dataset": "faces", "one_study": True}]
@@ -191,7 +191,7 @@ def test_flags_override_the_file_one_by_one(tmp_path):
     }
 
 
-def test_epochs_given_as_a_setting_override_the_files_epochs(tmp_path):
+def test_epochs_as_a_setting_override_the_files_epochs(tmp_path):
     file, _ = reading.read(write(tmp_path, "epochs=3"))
     assert file.studies({"settings": {"epochs": "5"}}) == [{"settings": {"epochs": "5"}}]
 

@@ -76,7 +76,7 @@ def test_the_schema_has_descriptions_defaults_and_no_null(validator: jsonschema.
     assert "null" not in str(schema)
 
 
-def test_a_seed_of_the_split_given_under_both_names_is_refused(tmp_path: Path) -> None:
+def test_a_split_seed_under_both_names_is_refused(tmp_path: Path) -> None:
     (tmp_path / "s.toml").write_text("[protocol]\nseed = 4\nsplit_seed = 4")
     assert reading.read(tmp_path / "s.toml")[1] == [
         "protocol.seed: given twice, also as protocol.split_seed; keep split_seed"
@@ -85,14 +85,16 @@ def test_a_seed_of_the_split_given_under_both_names_is_refused(tmp_path: Path) -
     assert reading.read(tmp_path / "s.toml")[0].options == {"split_seed": 4}
 
 
-def test_the_table_of_options_has_what_a_study_can_be_asked() -> None:
-    asked = {field.name for field in fields(StudyRequest)} - {"lenient"}
-    assert {option.name for option in study_options.OPTIONS} - SHORTHAND == asked - {"architecture"} | {"model"}
+def test_the_table_of_options_covers_the_fields_of_a_request() -> None:
+    fields_of_request = {field.name for field in fields(StudyRequest)} - {"lenient"}
+    assert {option.name for option in study_options.OPTIONS} - SHORTHAND == fields_of_request - {"architecture"} | {
+        "model"
+    }
     assert study_options.BY_NAME["sampler"].choices == tuple(SAMPLERS)
     assert study_options.BY_NAME["pruner"].choices == tuple(PRUNERS)
 
 
-def test_the_defaults_that_the_table_tells_are_those_that_hold() -> None:
+def test_the_defaults_of_the_table_are_the_real_ones() -> None:
     defaults = {name: option.default.strip("`") for name, option in study_options.BY_NAME.items()}
     held = {**vars(Protocol()), **{field.name: field.default for field in fields(StudySpec)}}
     names = ("split", "by", "folds", "repeats", "split_seed", "duplicates", "sampler", "pruner", "seed")

@@ -165,7 +165,7 @@ class Mistaken(Pictures):
         (Untaught(), "test_labels_fit_the_images_under_every_option_and_target"),
     ],
 )
-def test_a_flaw_is_found(dataset: Dataset, name: str, tmp_path: Path) -> None:
+def test_a_flaw_is_detected(dataset: Dataset, name: str, tmp_path: Path) -> None:
     assert name in failures(dataset, tmp_path)
 
 

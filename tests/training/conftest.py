@@ -127,7 +127,7 @@ def request_of(tmp_path: Path, base: dict[str, Any]) -> Callable[..., TrialReque
     prepared = prepare(Patterns(), None, {}, tmp_path / "prepared")
 
     def make(changed: Mapping[str, Value] | None = None, **fields: Any) -> TrialRequest:
-        given = {
+        defaults = {
             "study_uid": "0" * 32,
             "study": "cnn-patterns",
             "number": 7,
@@ -142,6 +142,6 @@ def request_of(tmp_path: Path, base: dict[str, Any]) -> Callable[..., TrialReque
             "scratch": str(tmp_path / "scratch"),
             "artifacts": str(tmp_path / "artifacts"),
         }
-        return TrialRequest(**{**given, **fields})
+        return TrialRequest(**{**defaults, **fields})
 
     return make

@@ -108,7 +108,7 @@ def _between(image: torch.Tensor, one: torch.Tensor, other: torch.Tensor) -> boo
 
 @pytest.mark.parametrize("name", sorted(NORMALISATIONS))
 @pytest.mark.parametrize("channels", [1, 3])
-def test_pixels_are_normalised_as_it_is_asked(patterns: Make, name: str, channels: int) -> None:
+def test_pixels_are_normalised_as_configured(patterns: Make, name: str, channels: int) -> None:
     loaded = normalised(patterns(12, channels=channels), {"normalisation": name})
     assert len(loaded.mean) == len(loaded.std) == channels
     pixels = Pixels.of(loaded.images, loaded.mean, loaded.std, CPU)

@@ -127,7 +127,7 @@ def test_a_trial_that_breaks_a_bound_is_not_trained(
     assert outcome.facts["figures"] == {"flops": 8, "parameters": outcome.facts["measured"]["parameters"]}
 
 
-def test_a_trial_tells_the_figures_that_it_measured_and_takes_those_that_are_known(
+def test_a_trial_reports_the_figures_it_measured_and_reuses_known_ones(
     request_of: Callable[..., TrialRequest], measuring: Registry
 ) -> None:
     reported: list[Epoch] = []

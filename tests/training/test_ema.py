@@ -55,7 +55,7 @@ def test_the_average_trains_nothing_and_is_in_evaluation_mode() -> None:
     assert all(weight.requires_grad for weight in model.parameters())
 
 
-def test_an_average_goes_on_from_a_kept_state() -> None:
+def test_an_average_resumes_from_a_stored_state() -> None:
     model = nn.Linear(2, 1)
     average = Average(model, decay=0.9)
     stepped(model, average)

@@ -42,7 +42,7 @@ def test_freezing_can_be_undone(base: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(("mode", "still"), [("moving", False), ("fixed", True)])
-def test_frozen_batch_norm_moves_or_stays_as_asked(mode: str, still: bool, base: dict[str, Any]) -> None:
+def test_frozen_batch_norm_moves_or_stays_as_set(mode: str, still: bool, base: dict[str, Any]) -> None:
     model = Cnn().build(base, TASK)
     fixed = freeze(Cnn(), model, {**base, "freeze": "first_1", "frozen_batch_norm": mode})
     before = {name: buffer.clone() for name, buffer in model.named_buffers()}

@@ -41,33 +41,33 @@ def test_it_runs_until_the_interval_is_narrow_or_the_time_is_up() -> None:
     assert not MODEL.training
 
 
-def test_a_slow_model_is_measured_for_no_longer_than_asked() -> None:
+def test_a_slow_model_is_measured_for_no_longer_than_the_limit() -> None:
     started = time.perf_counter()
     assert steady_latency(lambda: time.sleep(0.03), width=0.0, most=0.1).runs < RUNS_PER_CHECK
     assert time.perf_counter() - started < 0.3
 
 
-def test_what_does_not_count_is_measured_roughly_and_nothing_is_said_of_it() -> None:
+def test_a_latency_that_does_not_count_is_measured_roughly_and_not_reported() -> None:
     stopwatch = Stopwatch(quiet=forbidden)
     assert stopwatch(MODEL, PIXELS) > 0
     assert stopwatch.facts == {}
 
 
 def test_what_counts_is_measured_alone_once() -> None:
-    asked: list[SteadyLatency] = []
+    measurements: list[SteadyLatency] = []
 
     def quiet(take: Take) -> SteadyLatency:
-        asked.append(take(0.1))
-        return asked[-1]
+        measurements.append(take(0.1))
+        return measurements[-1]
 
     stopwatch = Stopwatch(quiet=quiet, counts=True, threads=3)
-    assert stopwatch(MODEL, PIXELS) == stopwatch(MODEL, PIXELS) == asked[0].seconds
-    assert len(asked) == 1
+    assert stopwatch(MODEL, PIXELS) == stopwatch(MODEL, PIXELS) == measurements[0].seconds
+    assert len(measurements) == 1
     facts = {name: value for name, value in stopwatch.facts.items() if name != "width"}
-    assert facts == {"alone": True, "runs": asked[0].runs, "batch": 1, "threads": 3}
+    assert facts == {"alone": True, "runs": measurements[0].runs, "batch": 1, "threads": 3}
 
 
-def test_where_others_do_not_pause_it_is_rough_and_asked_for_again() -> None:
+def test_where_others_do_not_pause_it_is_rough_and_measured_again() -> None:
     answers = [None, SteadyLatency(0.5, 4, (0.4, 0.6))]
     stopwatch = Stopwatch(quiet=lambda _: answers.pop(0), counts=True)
     assert 0 < stopwatch(MODEL, PIXELS) < 0.5
@@ -76,7 +76,7 @@ def test_where_others_do_not_pause_it_is_rough_and_asked_for_again() -> None:
     assert (stopwatch.facts["alone"], stopwatch.facts["width"]) == (True, None)
 
 
-def test_the_number_of_threads_is_given_back() -> None:
+def test_the_number_of_threads_is_restored() -> None:
     before = torch.get_num_threads()
     with threads(2):
         assert torch.get_num_threads() == 2

@@ -36,8 +36,8 @@ def start(loaded: Loaded, params: dict[str, Any], scratch: Path, **options: Any)
     device = options.setdefault("device", CPU)
     torch.manual_seed(0)
     model = options.pop("model", None) or Cnn().build(params, trained_task(loaded.task, params)).to(device)
-    given = {"metrics": METRICS, "objective": F1, "seed": 3, "scratch": scratch, **options}
-    return model, train(model, loaded, params, TrainingContext(**given))
+    settings = {"metrics": METRICS, "objective": F1, "seed": 3, "scratch": scratch, **options}
+    return model, train(model, loaded, params, TrainingContext(**settings))
 
 
 def quality(epochs: list[Epoch]) -> list[tuple[Any, ...]]:
@@ -118,8 +118,8 @@ def test_a_resumed_trial_equals_one_without_a_stop(
     assert progress.seconds == pytest.approx(sum(epoch.seconds for epoch in seen))
     best = max(seen, key=lambda epoch: (epoch.values["f1_macro"], -epoch.number))
     assert progress.best_epoch == best.number
-    kept = [States(tmp_path / part).best(best.number) for part in ("whole", "parts")]
-    assert all(torch.equal(kept[0][name], kept[1][name]) for name in kept[0])
+    restored = [States(tmp_path / part).best(best.number) for part in ("whole", "parts")]
+    assert all(torch.equal(restored[0][name], restored[1][name]) for name in restored[0])
 
 
 def test_a_killed_trial_goes_on_from_the_last_state_that_was_due(
@@ -149,7 +149,7 @@ def test_only_the_best_weights_that_a_state_speaks_of_stay(
     assert not list(tmp_path.glob(".*"))
 
 
-def test_the_best_epoch_by_the_objective_is_kept(patterns: Make, base: dict[str, Any], tmp_path: Path) -> None:
+def test_the_best_epoch_by_the_objective_is_stored(patterns: Make, base: dict[str, Any], tmp_path: Path) -> None:
     progress = Progress()
     worst = Objective("accuracy", "min")
     _, epochs = start(patterns(48), base, tmp_path, objective=worst, progress=progress)
@@ -206,15 +206,15 @@ def test_a_gpu_repeats_itself_and_counts_its_memory(patterns: Make, base: dict[s
     assert runs[0][-1].values["peak_memory_mb"] > 0.1
 
 
-def test_epochs_that_nobody_heard_are_reported_again(patterns: Make, base: dict[str, Any], tmp_path: Path) -> None:
+def test_unreported_epochs_are_reported_again(patterns: Make, base: dict[str, Any], tmp_path: Path) -> None:
     params, loaded = {**base, "epochs": 4}, patterns(48)
     _, first = start(loaded, params, tmp_path, save_every=0.0)
-    heard = [next(first) for _ in range(3)]
+    reported_first = [next(first) for _ in range(3)]
     first.close()
     _, second = start(loaded, params, tmp_path, resume=True, recorded=lambda: 1, save_every=0.0)
     reported = list(second)
     assert [epoch.number for epoch in reported] == [2, 3, 4]
-    assert reported[:2] == heard[1:]
+    assert reported[:2] == reported_first[1:]
     _, third = start(loaded, params, tmp_path, resume=True, recorded=None)
     assert list(third) == []
 
@@ -232,20 +232,20 @@ def test_an_interruption_while_old_epochs_are_reported_again_trains_nothing(
         again.send(Decision.INTERRUPT)
 
 
-def test_with_an_average_it_is_the_average_that_is_judged_and_kept(
+def test_with_an_average_the_average_is_evaluated_and_stored(
     patterns: Make, base: dict[str, Any], tmp_path: Path
 ) -> None:
     loaded, params = patterns(48), {**base, "ema": 0.99, "epochs": 2}
     progress = Progress()
     model, epochs = start(loaded, params, tmp_path, progress=progress)
     reported = list(epochs)
-    kept = Cnn().build(params, loaded.task)
-    kept.load_state_dict(States(tmp_path).best(progress.best_epoch))
+    restored = Cnn().build(params, loaded.task)
+    restored.load_state_dict(States(tmp_path).best(progress.best_epoch))
     pixels = Pixels.of(loaded.images, loaded.mean, loaded.std, CPU)
-    judged = validate(kept, loaded, pixels, "valid", 8, criterion(params), "float32")
+    judged = validate(restored, loaded, pixels, "valid", 8, criterion(params), "float32")
     best = reported[progress.best_epoch - 1].values
     assert (judged.loss, best["valid_loss"]) == (pytest.approx(best["valid_loss"]), pytest.approx(judged.loss))
-    assert not torch.equal(kept.state_dict()["head.weight"], model.state_dict()["head.weight"])
+    assert not torch.equal(restored.state_dict()["head.weight"], model.state_dict()["head.weight"])
 
 
 def test_a_clipped_gradient_moves_the_weights_no_further_than_its_norm(

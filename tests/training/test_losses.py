@@ -48,14 +48,14 @@ def test_focal_has_finite_gradients_where_the_network_is_sure() -> None:
     assert torch.isfinite(logits.grad).all()  # type: ignore[arg-type]
 
 
-def test_multi_target_asks_for_any_one_of_the_kept_classes() -> None:
-    kept = torch.tensor([[1.0, 1.0, 0.0, 0.0]], dtype=torch.float64)
+def test_multi_target_accepts_any_one_of_the_target_classes() -> None:
+    classes = torch.tensor([[1.0, 1.0, 0.0, 0.0]], dtype=torch.float64)
     loss = criterion({"target": "multi_target", "loss": "focal", "focal_gamma": 1.0})
     p = LOGITS[:1].softmax(1)
-    expected = -torch.log(((0.999 * kept + 0.001) * p).max(1).values)
-    assert loss(LOGITS[:1], kept).item() == pytest.approx(expected.item())
+    expected = -torch.log(((0.999 * classes + 0.001) * p).max(1).values)
+    assert loss(LOGITS[:1], classes).item() == pytest.approx(expected.item())
     sure = torch.tensor([[0.0, 50.0, 0.0, 0.0]], dtype=torch.float64)
-    assert loss(sure, kept).item() == pytest.approx(0.0, abs=1e-6)
+    assert loss(sure, classes).item() == pytest.approx(0.0, abs=1e-6)
 
 
 @pytest.mark.parametrize("loss", ["cross_entropy", "focal"])
@@ -97,8 +97,8 @@ def test_targets_without_shares_are_the_labels() -> None:
     hard = np.array([0, 2, -1])
     rows = torch.tensor([1, 0])
     assert torch.equal(Targets.of("majority", hard, None, 3).draw(rows, torch.Generator()), torch.tensor([2, 0]))
-    kept = Targets.of("multi_target", hard, None, 3).draw(rows, torch.Generator())
-    assert torch.equal(kept, torch.tensor([[0.0, 0, 1], [1, 0, 0]]))
+    classes = Targets.of("multi_target", hard, None, 3).draw(rows, torch.Generator())
+    assert torch.equal(classes, torch.tensor([[0.0, 0, 1], [1, 0, 0]]))
 
 
 LABELS = np.repeat([0, 1, 3], [600, 300, 100])

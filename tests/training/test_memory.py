@@ -64,16 +64,18 @@ def test_two_steps_are_taken_at_the_batch_size(
 def test_features_of_a_frozen_prefix_are_added(
     request_of: RequestOf, registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = request_of({"freeze": "all_but_last", "frozen_batch_norm": "fixed", "augmentation": "none", "epochs": 3})
-    kept: list[int] = []
+    frozen_request = request_of(
+        {"freeze": "all_but_last", "frozen_batch_norm": "fixed", "augmentation": "none", "epochs": 3}
+    )
+    feature_bytes: list[int] = []
     features = probing._features
 
-    def seen(*given: Any) -> int:
-        kept.append(features(*given))
-        return kept[-1]
+    def seen(*args: Any) -> int:
+        feature_bytes.append(features(*args))
+        return feature_bytes[-1]
 
     monkeypatch.setattr(probing, "_features", seen)
-    assert probe(asked, registry=registry)["need"] >= kept[0] > 0
+    assert probe(frozen_request, registry=registry)["need"] >= feature_bytes[0] > 0
 
 
 def test_memory_that_runs_out_is_an_answer(request_of: RequestOf, registry: Registry) -> None:

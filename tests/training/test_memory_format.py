@@ -75,7 +75,7 @@ class Watched(Cnn):
 
     def build(self, params: Params, task: Task) -> nn.Module:
         model = super().build(params, task)
-        model.register_forward_pre_hook(lambda module, given: self.seen.add((module.training, is_last(given[0]))))
+        model.register_forward_pre_hook(lambda module, inputs: self.seen.add((module.training, is_last(inputs[0]))))
         return model
 
 
@@ -170,7 +170,7 @@ class Strided(Cnn):
         return nn.Sequential(nn.Conv2d(1, 4, 3), Flat(), nn.Linear(4 * 14 * 14, len(task.class_names)))
 
 
-def test_a_network_that_fails_in_the_format_that_was_asked_for_says_which_it_is(
+def test_a_network_that_fails_in_the_requested_format_reports_the_format(
     request_of: RequestOf, registry: Registry
 ) -> None:
     registry = Registry({"strided": Strided()}, registry.datasets, registry.metrics)

@@ -64,7 +64,7 @@ def test_every_part_has_two_images(patterns: Make, base: dict[str, Any]) -> None
     trainer = trainer_of(patterns(48), {**base, "batch_size": 9})
     trainer.micro_batches = 4
     seen: list[int] = []
-    trainer.model.register_forward_pre_hook(lambda _, given: seen.append(len(given[0])))
+    trainer.model.register_forward_pre_hook(lambda _, inputs: seen.append(len(inputs[0])))
     for images, targets in trainer.batches.epoch(1):
         trainer.train_step(images, targets)
     assert sum(seen) == trainer.batches.count

@@ -59,7 +59,7 @@ def test_every_optimiser_moves_the_weights_under_every_schedule(name: str, sched
         assert not torch.equal(before, weight) or rate < 1e-6
 
 
-def test_only_what_is_trained_is_given_to_the_optimiser() -> None:
+def test_only_trained_weights_reach_the_optimiser() -> None:
     free, frozen = nn.Parameter(torch.ones(1)), nn.Parameter(torch.ones(1), requires_grad=False)
     updates = optimizer([free, frozen], {**KNOBS, "optimizer": "adam"})
     assert [id(weight) for group in updates.param_groups for weight in group["params"]] == [id(free)]
@@ -128,7 +128,7 @@ def test_cosine_restarts_at_the_full_rate_after_ever_longer_rounds() -> None:
     assert rates("cosine_restarts", [0, 2, 4], restart_factor=1) == pytest.approx([0.1, 0.1, 0.1])
 
 
-def test_cosine_restarts_are_those_of_torch() -> None:
+def test_cosine_restarts_equal_torchs() -> None:
     updates = torch.optim.SGD([nn.Parameter(torch.ones(1))], 0.1)
     torchs = torch.optim.lr_scheduler.CosineAnnealingWarmRestarts(updates, T_0=2, T_mult=2)
     rates_seen = []
@@ -151,7 +151,7 @@ def test_onecycle_has_a_warm_up_of_its_own() -> None:
     assert rates("onecycle", [0.0, 1.0], warmup_epochs=2.0) == rates("onecycle", [0.0, 1.0])
 
 
-def test_a_plateau_falls_during_the_warm_up_and_goes_on_from_a_kept_state() -> None:
+def test_a_plateau_falls_during_the_warm_up_and_continues_from_a_stored_state() -> None:
     params = {**KNOBS, "optimizer": "sgd", "scheduler": "plateau", "plateau_patience": 0, "warmup_epochs": 4.0}
     rates_seen, state = [], {}
     for resumed in (False, True):

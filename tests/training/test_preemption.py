@@ -57,8 +57,8 @@ def test_left_again_and_again_inside_epochs_it_ends_the_same(
         resume = Progress()
         torch.manual_seed(0)
         model = Cnn().build(params, trained_task(loaded.task, params))
-        given = {"model": model, "resume": True, "progress": resume, "pulse": After(steps)}
-        reported += list(start(loaded, params, tmp_path / "parts", **given)[1])
+        arguments = {"model": model, "resume": True, "progress": resume, "pulse": After(steps)}
+        reported += list(start(loaded, params, tmp_path / "parts", **arguments)[1])
         if not resume.within:
             break
         left += 1
@@ -102,8 +102,8 @@ def test_a_trial_that_leaves_while_it_validates_has_every_step_of_its_epoch(
     loaded, params = patterns(48), {**base, **plateau, "dropout": 0.3, "ema": 0.9}
     expected = quality(list(start(loaded, params, tmp_path / "whole")[1]))
     resume = Progress()
-    given = {"pulse": After(10), "progress": resume}  # the second epoch's validation: four steps, then one batch
-    assert quality(list(start(loaded, params, tmp_path / "left", **given)[1])) == expected[:1]
+    arguments = {"pulse": After(10), "progress": resume}  # the second epoch's validation: four steps, then one batch
+    assert quality(list(start(loaded, params, tmp_path / "left", **arguments)[1])) == expected[:1]
     state = States(tmp_path / "left").last()
     assert state is not None
     assert (resume.epoch, resume.within, state["under_way"]["step"]) == (1, True, 4)

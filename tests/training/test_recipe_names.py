@@ -11,7 +11,7 @@ from fersearch.training import augment, batches, freezing, losses, optim, sampli
 from fersearch.training import augment as tta
 
 
-def test_the_recipes_names_are_those_of_training() -> None:
+def test_the_recipes_names_equal_trainings() -> None:
     assert tuple(optim.OPTIMIZERS) == recipe.OPTIMIZERS
     assert tuple(optim.SCHEDULERS) == recipe.SCHEDULERS
     assert tuple(augment.PRESETS) == recipe.AUGMENTATIONS

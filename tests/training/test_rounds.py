@@ -97,7 +97,7 @@ def test_interrupted_and_resumed_tells_what_an_undisturbed_trial_tells(
     assert resumed.kept_epoch == ended.kept_epoch
 
 
-def test_epochs_that_nobody_heard_are_reported_again_from_every_round(run: Callable[..., Any]) -> None:
+def test_unreported_epochs_are_reported_again_from_every_round(run: Callable[..., Any]) -> None:
     first, _ = run({3: Decision.INTERRUPT})
     second, _ = run(recorded=1)
     assert second.reported[:2] == first.reported[1:3]

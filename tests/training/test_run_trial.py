@@ -45,8 +45,8 @@ def test_a_finished_trial_leaves_a_checkpoint_that_gives_its_metrics(request_of:
     assert (outcome.reason, outcome.message) == (Reason.DONE, "")
     assert outcome.kept_epoch == max(epochs, key=lambda epoch: (epoch.values["f1_macro"], -epoch.number)).number
     card, tensors = read_checkpoint(Artifacts(Path(request.artifacts)).open(outcome.checkpoint or ""))
-    kept = epochs[outcome.kept_epoch - 1]
-    assert card["metrics"]["f1_macro"] == kept.values["f1_macro"]
+    best = epochs[outcome.kept_epoch - 1]
+    assert card["metrics"]["f1_macro"] == best.values["f1_macro"]
     assert card["metrics"]["train_seconds"] == epochs[-1].values["train_seconds"]
     loaded = load(registry.datasets["patterns"], Prepared.open(Path(request.prepared)), {}, request.protocol)
     model = load_model(card, tensors, Cnn())
@@ -54,7 +54,7 @@ def test_a_finished_trial_leaves_a_checkpoint_that_gives_its_metrics(request_of:
     rows = pixels.rows(loaded.indices["valid"])
     called = predict(model, pixels, rows, 8, "float32").argmax(1).numpy()
     accuracy = np.mean(called == loaded.hard[loaded.indices["valid"]])
-    assert accuracy == pytest.approx(kept.values["accuracy"], abs=1e-6)
+    assert accuracy == pytest.approx(best.values["accuracy"], abs=1e-6)
 
 
 def test_the_card_says_all_that_is_needed(request_of: RequestOf, registry: Registry) -> None:
@@ -236,7 +236,7 @@ def test_a_full_disk_is_a_loss_that_leaves_no_half_file(
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
 )
-def test_wrong_words_are_errors_of_the_trial(
+def test_invalid_names_are_errors_of_the_trial(
     request_of: RequestOf, registry: Registry, fields: dict[str, str], message: str
 ) -> None:
     outcome = run_trial(request_of(**fields), go_on, registry)
@@ -279,7 +279,7 @@ def test_a_single_plugin_file_is_loaded_from_the_request(request_of: RequestOf) 
     assert "unknown dataset 'patterns'" in outcome.message
 
 
-def test_bf16_on_a_cpu_is_used_when_asked_for(request_of: RequestOf, registry: Registry) -> None:
+def test_bf16_on_a_cpu_is_used_on_request(request_of: RequestOf, registry: Registry) -> None:
     assert run_trial(request_of(precision="bf16"), go_on, registry).facts["precision"] == "bf16"
     assert run_trial(request_of(precision="auto"), go_on, registry).facts["precision"] == "float32"
 

@@ -28,15 +28,15 @@ def go(
 ) -> tuple[Outcome, list[tuple[int, dict[str, float]]], list[str]]:
     """Run a trial, interrupted after epoch `stop`: its outcome, what it told without clocks, and what it said."""
     epochs: list[Epoch] = []
-    said: list[str] = []
+    notes: list[str] = []
 
     def report(epoch: Epoch) -> Decision:
         epochs.append(epoch)
         return Decision.INTERRUPT if epoch.number == stop else Decision.CONTINUE
 
-    outcome = run_trial(request, report, registry, notify=said.append)
+    outcome = run_trial(request, report, registry, notify=notes.append)
     values = [(epoch.number, {k: v for k, v in epoch.values.items() if k not in TIMED}) for epoch in epochs]
-    return outcome, values, said
+    return outcome, values, notes
 
 
 def corrupt(name: str) -> Callable[[Path], None]:
@@ -69,21 +69,21 @@ def shrunk(folder: Path) -> None:
     ],
     ids=["last", "best", "best gone", "gone", "earlier version", "another network"],
 )
-def test_a_state_of_no_use_is_a_miss_that_is_said_once(
+def test_an_unusable_state_is_reported_once(
     request_of: RequestOf, registry: Registry, hurt: Callable[[Path], None], message: str
 ) -> None:
     _, whole, _ = go(request_of(scratch=request_of().scratch + "-whole"), registry)
     first = request_of()
     assert go(first, registry, stop=2)[0].reason is Reason.INTERRUPTED
     hurt(Path(first.scratch))
-    outcome, epochs, said = go(request_of(attempt=2, recorded=2, recorded_by_attempt=(2,)), registry)
+    outcome, epochs, notes = go(request_of(attempt=2, recorded=2, recorded_by_attempt=(2,)), registry)
     assert outcome.reason is Reason.DONE
     assert outcome.facts["resumed_from"] == 0
     assert epochs == whole
-    assert len(said) == 1
-    assert said[0].startswith("it began again: ")
-    assert said[0].endswith(message.format(scratch=first.scratch))
-    assert outcome.message == said[0]
+    assert len(notes) == 1
+    assert notes[0].startswith("it began again: ")
+    assert notes[0].endswith(message.format(scratch=first.scratch))
+    assert outcome.message == notes[0]
 
 
 @pytest.mark.parametrize(
@@ -107,20 +107,20 @@ def test_a_state_that_does_not_agree_is_a_miss(
 ) -> None:
     _, alone, _ = go(request_of(changed, **fields, scratch=request_of().scratch + "-alone"), registry)
     go(request_of(), registry, stop=2)
-    outcome, epochs, said = go(request_of(changed, **fields), registry)
+    outcome, epochs, notes = go(request_of(changed, **fields), registry)
     assert (outcome.reason, outcome.facts["resumed_from"]) == (Reason.DONE, 0)
     assert epochs == alone
-    assert len(said) == 1
-    assert said[0].endswith(message)
+    assert len(notes) == 1
+    assert notes[0].endswith(message)
 
 
 @pytest.mark.parametrize("hurt", ["round-1/done.json", "best", "other study", "older"])
 def test_a_round_that_is_over_is_used_only_if_it_is_the_trials_own(
     request_of: RequestOf, registry: Registry, hurt: str
 ) -> None:
-    given: dict[str, Any] = {"protocol": FOLDS}
-    _, whole, _ = go(request_of({"epochs": 2}, **given, scratch=request_of().scratch + "-whole"), registry)
-    first = request_of({"epochs": 2}, **given)
+    options: dict[str, Any] = {"protocol": FOLDS}
+    _, whole, _ = go(request_of({"epochs": 2}, **options, scratch=request_of().scratch + "-whole"), registry)
+    first = request_of({"epochs": 2}, **options)
     go(first, registry, stop=3)
     folder = Path(first.scratch)
     done = folder / "round-1" / "done.json"
@@ -129,14 +129,14 @@ def test_a_round_that_is_over_is_used_only_if_it_is_the_trials_own(
     elif hurt == "older":
         done.write_text(json.dumps({k: v for k, v in json.loads(done.read_text()).items() if k != "stamp"}))
     elif hurt == "other study":
-        given["study_uid"] = "1" * 32
+        options["study_uid"] = "1" * 32
     else:
         done.write_text('{"epoch": 2, ')
-    request = request_of({"epochs": 2}, **given, attempt=2, recorded=3, recorded_by_attempt=(3,))
-    outcome, epochs, said = go(request, registry)
+    request = request_of({"epochs": 2}, **options, attempt=2, recorded=3, recorded_by_attempt=(3,))
+    outcome, epochs, notes = go(request, registry)
     assert outcome.reason is Reason.DONE
     assert epochs == whole
-    assert len(said) == 1
+    assert len(notes) == 1
 
 
 @pytest.mark.parametrize("hurt", ["damaged", "of another study"])
@@ -151,36 +151,34 @@ def test_a_state_at_a_url_of_no_use_is_a_miss_and_is_replaced(
         (far / "last.pt").write_bytes(b"rot")
     node = str(tmp_path / "another-node")
     second = request_of(states=far.as_uri(), scratch=node, attempt=2, recorded=2, recorded_by_attempt=(2,))
-    _, epochs, said = go(second, registry, stop=3)
-    assert said == [f"it began again: {node}/last.pt is {hurt}"]
+    _, epochs, notes = go(second, registry, stop=3)
+    assert notes == [f"it began again: {node}/last.pt is {hurt}"]
     third = request_of(states=far.as_uri(), scratch=node + "-2", attempt=3, recorded=3, recorded_by_attempt=(2, 3))
-    outcome, rest, said = go(third, registry)
-    assert (outcome.facts["resumed_from"], said) == (3, [])
+    outcome, rest, notes = go(third, registry)
+    assert (outcome.facts["resumed_from"], notes) == (3, [])
     assert epochs + rest == whole
 
 
 def test_a_state_that_agrees_is_gone_on_from_in_silence(request_of: RequestOf, registry: Registry) -> None:
     _, whole, _ = go(request_of(scratch=request_of().scratch + "-whole"), registry)
     _, first, _ = go(request_of(), registry, stop=2)
-    outcome, second, said = go(request_of(attempt=2, recorded=2, recorded_by_attempt=(2,)), registry)
-    assert (outcome.message, said) == ("", [])
+    outcome, second, notes = go(request_of(attempt=2, recorded=2, recorded_by_attempt=(2,)), registry)
+    assert (outcome.message, notes) == ("", [])
     assert outcome.facts["resumed_from"] == 2
     assert first + second == whole
 
 
-def test_epochs_of_a_training_that_was_given_up_do_not_count_as_recorded(
-    request_of: RequestOf, registry: Registry
-) -> None:
+def test_epochs_of_a_discarded_training_do_not_count_as_recorded(request_of: RequestOf, registry: Registry) -> None:
     """An attempt begins again, and dies after its state was saved and before anybody heard its epochs."""
     go(request_of(), registry, stop=3)
     corrupt("last.pt")(Path(request_of().scratch))
     _, lost, _ = go(request_of(attempt=2, recorded=3, recorded_by_attempt=(3,)), registry, stop=2)
     assert [number for number, _ in lost] == [1, 2]
-    outcome, epochs, said = go(request_of(attempt=3, recorded=3, recorded_by_attempt=(3, 0)), registry)
+    outcome, epochs, notes = go(request_of(attempt=3, recorded=3, recorded_by_attempt=(3, 0)), registry)
     assert outcome.reason is Reason.DONE
     assert [number for number, _ in epochs] == [1, 2, 3, 4]
     assert epochs[:2] == lost
-    assert said == []
+    assert notes == []
 
 
 @pytest.mark.parametrize(
@@ -220,11 +218,11 @@ def test_a_folder_in_which_another_process_works_is_not_shared(
     folder = Path(request.scratch)
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     with try_lock(beside(folder)) or pytest.fail("nobody holds it any more"):
-        outcome, epochs, said = go(request, registry)
+        outcome, epochs, notes = go(request, registry)
     assert outcome.reason is Reason.DONE
     assert outcome.checkpoint
     assert epochs == whole
-    assert said == [
+    assert notes == [
         f"another process uses {folder}, for example because a database was copied and both are run: this attempt "
         "starts again and keeps its states elsewhere"
     ]
@@ -238,14 +236,14 @@ def test_an_attempt_apart_whose_state_goes_does_not_say_that_it_was_saved(
     monkeypatch.setattr(scratch, "PATIENCE", 0.0)
     request = request_of()
     with try_lock(beside(Path(request.scratch))) or pytest.fail("it is free"):
-        outcome, _, said = go(request, registry, stop=2)
+        outcome, _, notes = go(request, registry, stop=2)
     assert outcome.reason is Reason.INTERRUPTED
-    assert outcome.message == f"its state could not be kept: the trial begins again; {said[0]}"
+    assert outcome.message == f"its state could not be kept: the trial begins again; {notes[0]}"
     again, _, _ = go(request_of(attempt=2, recorded=2, recorded_by_attempt=(2,)), registry)
     assert (again.reason, again.facts["resumed_from"]) == (Reason.DONE, 0)
 
 
-def test_states_kept_apart_are_gone_on_from_once_the_other_process_has_left(
+def test_states_in_a_separate_folder_are_resumed_once_the_other_process_has_left(
     request_of: RequestOf, registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(scratch, "PATIENCE", 0.0)
@@ -263,14 +261,14 @@ def test_states_kept_apart_are_gone_on_from_once_the_other_process_has_left(
     first = run_trial(request, report, registry)
     assert first.reason is Reason.INTERRUPTED
     assert first.message.startswith("saved after epoch 2; another process uses ")
-    outcome, rest, said = go(request_of(attempt=2, recorded=2, recorded_by_attempt=(2,)), registry)
-    assert (outcome.facts["resumed_from"], said) == (2, [])
+    outcome, rest, notes = go(request_of(attempt=2, recorded=2, recorded_by_attempt=(2,)), registry)
+    assert (outcome.facts["resumed_from"], notes) == (2, [])
     assert [epoch.values["train_loss"] for epoch in epochs] + [values["train_loss"] for _, values in rest] == [
         values["train_loss"] for _, values in whole
     ]
 
 
-def test_who_waits_for_its_folder_gives_signs_of_life_and_leaves_when_asked(
+def test_a_process_that_waits_for_its_folder_sends_heartbeats_and_exits_on_request(
     request_of: RequestOf, registry: Registry
 ) -> None:
     request = request_of()

@@ -72,7 +72,7 @@ def test_shares_that_vanish_stay_finite() -> None:
     assert torch.isfinite(logits).all()
 
 
-def test_its_weights_are_those_of_the_model() -> None:
+def test_its_weights_are_shared_with_the_model() -> None:
     model = nn.Sequential(nn.Flatten(), nn.Linear(64, 2))
     judged = as_evaluated(model, {"crop": 8})
     assert not judged.training

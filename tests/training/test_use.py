@@ -37,8 +37,8 @@ def test_a_checkpoint_of_a_cropped_averaged_and_ten_times_seen_trial_gives_its_m
     assert (restored.card["mean"], restored.card["std"]) == ([0.5], [0.5])
     loaded = load(registry.datasets["patterns"], Prepared.open(Path(request.prepared)), {}, request.protocol)
     values, _ = restored.evaluate(loaded, "valid", registry.metrics)
-    kept = epochs[int(restored.card["epoch"]) - 1].values
-    assert values["accuracy"] == pytest.approx(kept["accuracy"])
+    best = epochs[int(restored.card["epoch"]) - 1].values
+    assert values["accuracy"] == pytest.approx(best["accuracy"])
     images = np.asarray(loaded.images[:5])
     ten, one = restored.probabilities(images), restored.probabilities(images, tta="none")
     assert ten.shape == one.shape == (5, 4)
@@ -60,7 +60,7 @@ def test_a_plain_trial_can_be_judged_through_views(request_of: RequestOf, regist
         restored.probabilities(images, tta="mirror")
 
 
-def test_a_crop_larger_than_the_images_ends_the_trial_in_words(request_of: RequestOf, registry: Registry) -> None:
+def test_a_crop_larger_than_the_images_ends_the_trial_with_a_message(request_of: RequestOf, registry: Registry) -> None:
     outcome = run_trial(request_of({"crop": 40}), lambda epoch: Decision.CONTINUE, registry)
     assert outcome.reason is Reason.ERROR
     assert outcome.message.startswith("crop: 40 pixels cannot be cut from images of 16x16")

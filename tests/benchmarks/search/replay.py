@@ -53,7 +53,7 @@ class Run:
     times: Matrix
     volumes: Matrix
     best_f1: float
-    asked: int
+    proposals: int
 
     def volume_at(self, time: float) -> float:
         """Return the hypervolume at a time."""
@@ -95,7 +95,7 @@ def simulate(world: World, method: Method, workers: int, until: float, chance: n
     return _run(world, ends, len(curves))
 
 
-def _run(world: World, ends: Sequence[tuple[float, Matrix]], asked: int) -> Run:
+def _run(world: World, ends: Sequence[tuple[float, Matrix]], proposals: int) -> Run:
     front = np.empty((0, 3))
     volumes, volume = [], 0.0
     for _, point in ends:
@@ -104,7 +104,7 @@ def _run(world: World, ends: Sequence[tuple[float, Matrix]], asked: int) -> Run:
             front = np.vstack([front[~(front >= losses).all(axis=1)], losses])
             volume = world.scale.volume(front)
         volumes.append(volume)
-    return Run(np.array([now for now, _ in ends]), np.array(volumes), max(point[0] for _, point in ends), asked)
+    return Run(np.array([now for now, _ in ends]), np.array(volumes), max(point[0] for _, point in ends), proposals)
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ def figures(run: Run, runs: Mapping[str, Run], span: float) -> dict[str, float]:
         "hv_half": run.volume_at(span / 2),
         "hv": run.volume_at(span),
         "f1": run.best_f1,
-        "asked": float(run.asked),
+        "asked": float(run.proposals),
     }
 
 
@@ -179,10 +179,10 @@ def _median(numbers: Sequence[float]) -> tuple[float | None, list[float | None]]
     if not len(values):
         return None, [None, None]
     drawn = np.sort(np.median(chance.choice(values, (2000, len(values))), axis=1))
-    return _told(float(np.median(values))), [_told(float(drawn[50])), _told(float(drawn[1949]))]
+    return _rounded(float(np.median(values))), [_rounded(float(drawn[50])), _rounded(float(drawn[1949]))]
 
 
-def _told(number: float) -> float | None:
+def _rounded(number: float) -> float | None:
     return round(number, 4) if math.isfinite(number) else None
 
 

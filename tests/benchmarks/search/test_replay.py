@@ -34,7 +34,7 @@ def test_a_world_gives_the_same_for_the_same_configuration_and_another_world_doe
     assert (np.diff(curve[:, 1]) > 0).all()
 
 
-def test_raw_rows_are_given_once_each() -> None:
+def test_raw_rows_are_proposed_once_each() -> None:
     table = read_table(TABLE)
     world, params = Rows(table), dict(table.configurations[3])
     assert np.array_equal(world.curve(params), table.curves[3])
@@ -101,7 +101,7 @@ def test_the_variant_as_built_is_the_project_s_search_by_its_first_rules() -> No
             Variant(table.space, 7, first, Rule(), table.epochs),
         )
     ]
-    assert runs[0].asked > 12
+    assert runs[0].proposals > 12
     assert np.array_equal(runs[0].times, runs[1].times)
     assert np.array_equal(runs[0].volumes, runs[1].volumes)
 

@@ -34,15 +34,15 @@ class Rule:
 
     def stops(self, losses: Matrix) -> bool:
         """Decide for the last of the losses (n x objectives)."""
-        kept = getattr(math, self.half)(len(losses) / self.eta)
+        survivors = getattr(math, self.half)(len(losses) / self.eta)
         ahead = 0
         for level, front in enumerate(fronts(losses)):
             if len(losses) - 1 not in front:
                 ahead += len(front)
                 continue
-            if (self.protect and level == 0) or ahead + len(front) <= kept:
+            if (self.protect and level == 0) or ahead + len(front) <= survivors:
                 return False
-            return ahead >= kept or self._order(losses[front]).index(len(front) - 1) >= kept - ahead
+            return ahead >= survivors or self._order(losses[front]).index(len(front) - 1) >= survivors - ahead
         raise AssertionError("the trial stands on no front")
 
     def _order(self, losses: Matrix) -> list[int]:

@@ -36,7 +36,7 @@ def test_a_copy_that_is_seen_is_used_where_it_is(actor, folder):
 def test_a_copy_that_is_not_seen_is_fetched_whole(actor, folder, tmp_path):
     archive = pack(folder)
     folder.rename(tmp_path / "unseen")
-    copy = actor.ensure_prepared(folder, lambda asked: archive if asked == folder else b"")
+    copy = actor.ensure_prepared(folder, lambda wanted_folder: archive if wanted_folder == folder else b"")
     assert copy == tmp_path / "node" / "prepared" / "faces" / "key"
     assert (copy / "columns" / "label.npy").read_bytes() == b"labels"
 
@@ -45,8 +45,8 @@ def test_trials_that_start_together_fetch_once(actor, folder, tmp_path):
     archive, fetched = pack(folder), []
     folder.rename(tmp_path / "unseen")
 
-    def fetch(asked):
-        fetched.append(asked)
+    def fetch(wanted_folder):
+        fetched.append(wanted_folder)
         return archive
 
     together = [threading.Thread(target=actor.ensure_prepared, args=(folder, fetch)) for _ in range(4)]

@@ -34,14 +34,14 @@ def test_any_image_size_from_16_fits(size: int, convolutions: int) -> None:
     assert model(torch.randn(2, 1, size, size)).shape == (2, 2)
 
 
-def test_dropout_comes_before_the_activation_with_the_given_share() -> None:
+def test_dropout_comes_before_the_activation_with_the_requested_share() -> None:
     layers = list(Cnn().build({**REPORT, "dropout": 0.3}, Task(("a", "b"))).fc2)
     assert [type(layer).__name__ for layer in layers] == ["Linear", "Dropout", "ReLU"]
     assert layers[1].p == 0.3
 
 
 @pytest.mark.parametrize(("name", "kind"), [("relu", "ReLU"), ("leaky_relu", "LeakyReLU"), ("sigmoid", "Sigmoid")])
-def test_the_activation_is_the_one_asked_for(name: str, kind: str) -> None:
+def test_the_activation_is_the_requested_one(name: str, kind: str) -> None:
     model: Any = Cnn().build({**REPORT, "activation": name}, Task(("a", "b")))
     kinds = {type(layer).__name__ for layer in model.modules()}
     assert kinds & {"ReLU", "LeakyReLU", "Sigmoid"} == {kind}

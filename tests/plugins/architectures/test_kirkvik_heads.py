@@ -53,17 +53,17 @@ def torchvisions(name: str) -> dict[str, torch.Tensor]:
 def test_torchvisions_weights_fill_the_backbone(
     architecture: Any, name: str, own: str, named: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    given, source = torchvisions(name), "imagenet" if named else str(tmp_path / "weights.pth")
-    torch.save(given, tmp_path / "weights.pth")
-    monkeypatch.setattr(models.WeightsEnum, "get_state_dict", lambda *_, **__: given)
+    weights_given, source = torchvisions(name), "imagenet" if named else str(tmp_path / "weights.pth")
+    torch.save(weights_given, tmp_path / "weights.pth")
+    monkeypatch.setattr(models.WeightsEnum, "get_state_dict", lambda *_, **__: weights_given)
     model = architecture.build(PARAMS, SEVEN)
     before = {key: tensor.clone() for key, tensor in model.head.state_dict().items()}
     start_from(architecture, model, source, PARAMS, SEVEN)
     after = {key: tensor for key, tensor in model.state_dict().items() if not key.startswith("head.")}
-    known = {key for key in given if key.startswith(own) and not key.startswith("fc.")}
+    known = {key for key in weights_given if key.startswith(own) and not key.startswith("fc.")}
     assert set(after) == known
     counters = {key for key in known if key.endswith("num_batches_tracked")}
-    assert all(torch.equal(after[key], given[key]) for key in known - counters)
+    assert all(torch.equal(after[key], weights_given[key]) for key in known - counters)
     assert all(torch.equal(tensor, before[key]) for key, tensor in model.head.state_dict().items())
 
 

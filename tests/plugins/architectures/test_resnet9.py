@@ -20,7 +20,7 @@ class TestResNet9(ArchitectureSuite):
 
 
 @pytest.mark.parametrize(("width", "weights"), [(16, 412_279), (24, 925_999), (32, 1_644_775), (64, 6_570_439)])
-def test_its_weights_are_those_of_the_guide(width: int, weights: int) -> None:
+def test_its_weights_match_the_guides(width: int, weights: int) -> None:
     assert count_on_meta(ResNet9(), {**PARAMS, "width": width}, Task(CLASSES))["total"] == weights
 
 

@@ -74,7 +74,7 @@ def test_each_row_is_read_both_ways() -> None:
 
 
 @pytest.mark.parametrize("variant", ["attention", "recurrent"])
-def test_it_computes_in_bfloat16_where_asked(variant: str) -> None:
+def test_it_computes_in_bfloat16_on_request(variant: str) -> None:
     model = SANet().build({"dropout": 0.0, "variant": variant}, Task(("a", "b"), 1, 16))
     with torch.autocast("cpu", torch.bfloat16):
         logits = model(torch.randn(2, 1, 16, 16))

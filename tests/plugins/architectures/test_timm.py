@@ -66,7 +66,7 @@ STAGES = {
 
 
 @pytest.mark.parametrize("name", STAGES)
-def test_its_stages_are_those_of_its_features(name: str) -> None:
+def test_its_stages_are_its_features_stages(name: str) -> None:
     assert named(name).stage_names == STAGES[name]
 
 

@@ -121,13 +121,13 @@ def test_imagenet_weights_are_loaded_but_for_the_head(pretrained: dict[str, torc
     assert torch.equal(model.classifier[1].weight, head)
 
 
-def test_with_batch_norm_the_weights_are_those_with_batch_norm(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str] = []
-    monkeypatch.setattr(vgg, "imagenet", lambda name: asked.append(name) or {})
+def test_with_batch_norm_the_weights_match_the_batch_norm_variants(monkeypatch: pytest.MonkeyPatch) -> None:
+    names: list[str] = []
+    monkeypatch.setattr(vgg, "imagenet", lambda name: names.append(name) or {})
     params, task = {**PARAMS, "batch_norm": True}, Task(SEVEN, 1, 32)
     with pytest.raises(FersearchError, match="do not fit"):
         start_from(Vgg16(), Vgg16().build(params, task), "imagenet", params, task)
-    assert asked == ["vgg16_bn"]
+    assert names == ["vgg16_bn"]
 
 
 def test_a_local_file_serves(pretrained: dict[str, torch.Tensor], tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def test_a_frozen_stage_ends_before_the_dropout_that_follows_it(network: FaceVgg
     assert [type(stage[0]).__name__ for stage in model][1:] == ["Dropout"] * 6
 
 
-def test_the_ferplus_networks_dropouts_are_the_papers_unless_said_otherwise() -> None:
+def test_the_ferplus_networks_dropouts_are_the_papers_by_default() -> None:
     def shares(**params: float) -> list[float]:
         model = Vgg13FerPlus().build({**PARAMS, **params}, Task(("a", "b"), 1, 16))
         return [layer.p for layer in model.modules() if isinstance(layer, torch.nn.Dropout)]

@@ -143,7 +143,7 @@ def test_frames_and_neutral_choose_among_what_was_prepared(tmp_path: Path, frame
         assert loaded.task.class_names[loaded.hard[row]] == EMOTIONS[copy.columns["label"][row]]
 
 
-def test_persons_are_kept_and_no_drawn_part_divides_one(tmp_path: Path) -> None:
+def test_persons_are_known_and_no_drawn_part_divides_one(tmp_path: Path) -> None:
     copy = prepared(write_original(tmp_path / "source"))
     assert set(copy.columns["subject"].tolist()) == set(SUBJECTS)
     indices = load(CkPlus(), copy, {}, Protocol(split="kfold", folds=4, by="subject")).indices
@@ -211,7 +211,7 @@ def test_what_differs_from_the_published_original_is_reported(tmp_path: Path) ->
     )
 
 
-def test_folders_unpacked_side_by_side_are_found_one_level_down(tmp_path: Path) -> None:
+def test_folders_unpacked_side_by_side_are_located_one_level_down(tmp_path: Path) -> None:
     source = write_original(tmp_path / "source", SUBJECTS[:1])
     for folder, inside in (("images-zip", "cohn-kanade-images"), ("Emotion_labels", "Emotion")):
         (source / folder).mkdir()
@@ -361,7 +361,7 @@ def test_a_wrong_row_is_named_by_its_line(tmp_path: Path, emotion: str, message:
     assert refusal(path).message == f"{path} line 3: {message}"
 
 
-def test_a_folder_without_ckplus_says_what_was_found(tmp_path: Path) -> None:
+def test_a_folder_without_ckplus_is_refused_with_its_content(tmp_path: Path) -> None:
     (tmp_path / "source" / "stuff").mkdir(parents=True)
     error = refusal(tmp_path / "source")
     assert error.message == f"no CK+ images found in {tmp_path / 'source'}: it holds stuff/"

@@ -61,7 +61,7 @@ def test_the_default_size_is_the_one_promised() -> None:
     assert sizes == {"train": "4000", "valid": "1000", "test": "1000"}
 
 
-def test_sizes_are_those_asked_for_and_classes_keep_their_order(tmp_path: Path) -> None:
+def test_sizes_are_the_requested_ones_and_classes_keep_their_order(tmp_path: Path) -> None:
     shown = show(Faces(), prepare(Faces(), None, SMALL, tmp_path), {})
     assert {part: facts["n"] for part, facts in shown["splits"].items()} == SMALL
     assert tuple(shown["classes"]) == people.CLASSES

@@ -106,7 +106,7 @@ def test_columns_in_another_order_are_read(tmp_path: Path) -> None:
     assert prepared.columns["split"].tolist() == [0, 1]
 
 
-def test_rows_without_usage_are_drawn_and_said_not_to_be_official(tmp_path: Path) -> None:
+def test_rows_without_usage_are_drawn_and_reported_as_unofficial(tmp_path: Path) -> None:
     path = tmp_path / "train.csv"
     path.write_text("emotion,pixels\n" + "".join(f"{k % 2},{greys(k)}\n" for k in range(20)))
     prepared = prepare(Fer2013(), path, {}, tmp_path / "p")
@@ -131,7 +131,7 @@ def test_without_prefixes_valid_is_drawn_from_train_and_that_is_reported(tmp_pat
     assert "valid is drawn from train" in prepared.findings[0]
 
 
-def test_the_mirror_with_a_validation_folder_is_said_not_to_be_official(tmp_path: Path) -> None:
+def test_the_mirror_with_a_validation_folder_is_reported_as_unofficial(tmp_path: Path) -> None:
     source = write_folders(tmp_path / "source" / "images", ("train", "validation"), (("x",), ("x",)))
     prepared = prepare(Fer2013(), source.parent, {}, tmp_path / "p")
     assert "NOT the official split" in prepared.findings[0]
@@ -180,7 +180,7 @@ def test_a_misspelt_class_folder_is_named_with_the_nearest_word(tmp_path: Path) 
     assert "did you mean 'happy'?" in error.hint
 
 
-def test_a_folder_without_fer2013_says_what_was_found(tmp_path: Path) -> None:
+def test_a_folder_without_fer2013_is_refused_with_its_content(tmp_path: Path) -> None:
     (tmp_path / "source").mkdir()
     assert refusal(tmp_path / "source").message == f"no FER2013 images found in {tmp_path / 'source'}: it holds nothing"
 
@@ -198,7 +198,7 @@ def rows_of(labels: Sequence[str], usages: Sequence[str] = USAGES) -> str:
 @pytest.mark.parametrize(
     "labels", [[f"{code}.0" for code in range(7)], ["0", "1", "2", "3.0", "4", "5", "6"], CANONICAL]
 )
-def test_codes_as_fractions_and_words_are_read_right(tmp_path: Path, labels: Sequence[str]) -> None:
+def test_codes_as_fractions_and_names_are_read_correctly(tmp_path: Path, labels: Sequence[str]) -> None:
     (tmp_path / "fer2013.csv").write_text(f"emotion,pixels,Usage\n{rows_of(labels)}")
     prepared = prepare(Fer2013(), tmp_path, {}, tmp_path / "p")
     assert [CLASSES[k] for k in prepared.columns["label"][:7].tolist()] == list(CANONICAL)

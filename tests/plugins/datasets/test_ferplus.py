@@ -170,7 +170,7 @@ def test_tables_lead_where_label_csv_has_no_images(tmp_path: Path) -> None:
     assert [path.name for path in FerPlus().files(source)] == ["fer2013.csv", "fer2013new.csv"]
 
 
-def test_an_archive_that_unpacked_into_a_folder_is_found(tmp_path: Path) -> None:
+def test_an_archive_that_unpacked_into_a_folder_is_located(tmp_path: Path) -> None:
     write_folders(tmp_path / "source" / "data")
     assert len(FerPlus().files(tmp_path / "source")) == 3 + 3 * len(VOTES)
 
@@ -305,8 +305,8 @@ def test_the_real_files_give_the_published_counts(
 def test_each_rule_keeps_the_published_number_of_each_part(
     real: Prepared, target: str, expected: tuple[int, int, int]
 ) -> None:
-    kept = _votes.select(real.columns["votes"], target).sum(1) > 0
-    assert tuple(int(kept[real.columns["split"] == part].sum()) for part in range(3)) == expected
+    labelled = _votes.select(real.columns["votes"], target).sum(1) > 0
+    assert tuple(int(labelled[real.columns["split"] == part].sum()) for part in range(3)) == expected
 
 
 @needs_real

@@ -45,7 +45,7 @@ class TestWithParts(DatasetSuite):
         return folder
 
 
-def test_class_names_are_kept_as_they_are_and_sorted(tmp_path: Path) -> None:
+def test_class_names_are_unchanged_and_sorted(tmp_path: Path) -> None:
     prepared = prepare(ImageFolder(), write_classes(tmp_path / "source"), {}, tmp_path / "p")
     assert prepared.class_names == CLASSES
     assert (prepared.image_size, prepared.channels) == (48, 1)
@@ -61,7 +61,7 @@ def test_parts_are_drawn_by_class_where_there_are_none(tmp_path: Path) -> None:
     }
 
 
-def test_valid_is_drawn_from_train_where_only_test_is_given(tmp_path: Path) -> None:
+def test_valid_is_drawn_from_train_where_only_test_exists(tmp_path: Path) -> None:
     write_classes(tmp_path / "source" / "train", n=20)
     write_classes(tmp_path / "source" / "test", n=5)
     prepared = prepare(ImageFolder(), tmp_path / "source", {}, tmp_path / "p")
@@ -71,7 +71,7 @@ def test_valid_is_drawn_from_train_where_only_test_is_given(tmp_path: Path) -> N
     assert all(name.startswith("test/") for name in names)
 
 
-def test_another_size_and_colour_can_be_asked_for(tmp_path: Path) -> None:
+def test_size_and_colour_can_be_set(tmp_path: Path) -> None:
     source = write_classes(tmp_path / "source", size=60)
     prepared = prepare(ImageFolder(), source, {"image_size": 32, "channels": 3}, tmp_path / "p")
     assert prepared.images.shape == (30, 3, 32, 32)
@@ -146,7 +146,7 @@ def test_other_suffixes_of_images_are_read(tmp_path: Path, suffix: str) -> None:
     assert abs(int(prepared.images[row].mean()) - 9) <= 2
 
 
-def test_findings_are_those_of_the_folder_that_was_given(tmp_path: Path) -> None:
+def test_findings_are_those_of_the_chosen_folder(tmp_path: Path) -> None:
     first = write_classes(tmp_path / "first", ("a", "b"), n=4, size=50)
     shutil.copytree(first, tmp_path / "second")
     (first / "_c").mkdir()

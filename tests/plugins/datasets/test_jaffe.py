@@ -133,7 +133,7 @@ def test_an_image_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     assert str(source / "KA.AN1.1.tiff") in refusal(source).message
 
 
-def test_other_images_are_refused_with_what_was_found(tmp_path: Path) -> None:
+def test_other_images_are_refused_with_their_content(tmp_path: Path) -> None:
     error = refusal(write(tmp_path / "source", ["cat.png", "dog.png"]))
     assert error.message == (
         f"no JAFFE images found in {tmp_path / 'source'}: "

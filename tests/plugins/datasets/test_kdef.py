@@ -172,7 +172,7 @@ def test_an_image_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     assert refusal(source).message == f"image {source / 'AF01' / 'AF01ANS.JPG'} is empty (0 bytes)"
 
 
-def test_renamed_images_are_refused_with_what_was_found(tmp_path: Path) -> None:
+def test_renamed_images_are_refused_with_their_content(tmp_path: Path) -> None:
     (tmp_path / "source" / "happy").mkdir(parents=True)
     photograph(1).save(tmp_path / "source" / "happy" / "001.jpg")
     error = refusal(tmp_path / "source")
@@ -183,6 +183,6 @@ def test_renamed_images_are_refused_with_what_was_found(tmp_path: Path) -> None:
     assert "--dataset imagefolder" in error.hint
 
 
-def test_a_folder_without_images_says_what_was_found(tmp_path: Path) -> None:
+def test_a_folder_without_images_is_refused_with_its_content(tmp_path: Path) -> None:
     (tmp_path / "source" / "docs").mkdir(parents=True)
     assert refusal(tmp_path / "source").message == f"no KDEF images found in {tmp_path / 'source'}: it holds docs/"

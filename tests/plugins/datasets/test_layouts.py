@@ -160,7 +160,7 @@ def test_every_row_of_the_table_has_a_tree_here() -> None:
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
-def test_classes_are_canonical_words_and_every_figure_is_of_one(layout) -> None:
+def test_classes_have_canonical_names_and_every_figure_belongs_to_one(layout) -> None:
     assert set(layout.classes) <= set(CANONICAL)
     for counts in layout.figures.values():
         assert isinstance(counts, int) or set(counts) == set(layout.classes)
@@ -192,7 +192,7 @@ def test_counts_that_are_not_the_published_ones_are_reported(tmp_path: Path, nam
     assert any(line.startswith("expected ") and ", found " in line for line in findings)
 
 
-def test_the_class_for_adults_is_left_out_unless_asked_for(tmp_path: Path) -> None:
+def test_the_class_for_adults_is_left_out_by_default(tmp_path: Path) -> None:
     made = prepared("oahega", write_oahega(tmp_path / "source"))
     five = classes_by_part("oahega", made)["train"]
     assert list(five) == ["neutral", "happiness", "surprise", "sadness", "anger"]
@@ -203,7 +203,7 @@ def test_the_class_for_adults_is_left_out_unless_asked_for(tmp_path: Path) -> No
     assert not any("Ahegao" in name for name in made.columns["name"][rows].tolist())
 
 
-def test_agree_and_think_get_their_nouns_and_the_split_is_kept(tmp_path: Path) -> None:
+def test_agree_and_think_get_their_nouns_and_the_split_is_used(tmp_path: Path) -> None:
     made = prepared("fed2023", write_fed(tmp_path / "source"))
     folders = [str(Path(name).parent) for name in made.columns["name"].tolist()]
     renamed = dict(zip(folders, labels_of(made), strict=True))
@@ -328,7 +328,7 @@ def test_expw_codes_that_run_from_1_are_refused(tmp_path: Path) -> None:
         DATASETS["expw"].files(tmp_path / "source")
 
 
-def test_a_split_in_muxspace_legend_is_kept(tmp_path: Path) -> None:
+def test_a_split_in_muxspace_legend_is_used(tmp_path: Path) -> None:
     table = next(write_muxspace(tmp_path / "source").glob("**/legend.csv"))
     head, *rows = table.read_text().splitlines()
     parts = ("Training", "PublicTest", "PrivateTest")

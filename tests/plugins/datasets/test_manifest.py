@@ -32,21 +32,21 @@ class TestManifest(DatasetSuite):
         return write_list(folder, "image,label,subject", PEOPLE)
 
 
-def test_paths_are_relative_to_the_csv_and_labels_kept_as_written(tmp_path: Path) -> None:
+def test_paths_are_relative_to_the_csv_and_labels_unchanged(tmp_path: Path) -> None:
     table = write_list(tmp_path / "list", "Image, Label", ["../pictures/1.png,Very Happy", "2.png,meh"])
     prepared = prepare(Manifest(), table, {}, tmp_path / "p")
     assert prepared.class_names == ("Very Happy", "meh")
     assert prepared.images[:, 0, 0, 0].tolist() == [0, 1]
 
 
-def test_a_split_that_is_given_is_kept(tmp_path: Path) -> None:
+def test_a_declared_split_is_used(tmp_path: Path) -> None:
     rows = ["a.png,x,train", "b.png,y,Training", "c.png,x,val", "d.png,y,test"]
     prepared = prepare(Manifest(), write_list(tmp_path, "image,label,split", rows), {}, tmp_path / "p")
     assert prepared.columns["split"].tolist() == [0, 0, 1, 2]
     assert prepared.findings == ()
 
 
-def test_people_are_kept_together_when_parts_are_drawn(tmp_path: Path) -> None:
+def test_people_stay_together_when_parts_are_drawn(tmp_path: Path) -> None:
     prepared = prepare(Manifest(), write_list(tmp_path, "image,label,subject", PEOPLE), {}, tmp_path / "p")
     loaded = load(Manifest(), prepared, {}, with_test=True)
     seen = [set(prepared.columns["subject"][rows].tolist()) for rows in loaded.indices.values()]
@@ -65,7 +65,7 @@ def test_an_image_listed_twice_is_reported(tmp_path: Path) -> None:
     assert "1 images are listed more than once: a.png" in prepare(Manifest(), table, {}, tmp_path / "p").findings
 
 
-def test_the_only_csv_of_a_folder_is_found(tmp_path: Path) -> None:
+def test_the_only_csv_of_a_folder_is_used(tmp_path: Path) -> None:
     table = write_list(tmp_path / "list", "image,label", ["a.png,x"])
     assert Manifest().files(tmp_path / "list")[0] == table
 
@@ -127,7 +127,7 @@ def test_what_a_list_says_twice_or_not_at_all_is_refused(
     assert refusal(table) == f"{table} {message}"
 
 
-def test_a_split_under_another_name_is_kept(tmp_path: Path) -> None:
+def test_a_split_under_another_name_is_used(tmp_path: Path) -> None:
     rows = ["a.png,Training,x", "b.png,Training,y", "c.png,PublicTest,x", "d.png,PrivateTest,y"]
     prepared = prepare(Manifest(), write_list(tmp_path, "image,USAGE,label", rows), {}, tmp_path / "p")
     assert prepared.columns["split"].tolist() == [0, 0, 1, 2]

@@ -98,7 +98,7 @@ def test_every_label_is_taught_where_no_scheme_is_named(tmp_path: Path) -> None:
     assert {part: sum(classes.values()) for part, classes in taught.items()} == {"train": 44, "valid": 11, "test": 11}
 
 
-def test_the_scheme_of_the_file_holds_unless_another_is_asked_for_and_makes_no_second_copy(tmp_path: Path) -> None:
+def test_the_scheme_of_the_file_is_the_default_and_another_makes_no_second_copy(tmp_path: Path) -> None:
     source = write_merged(tmp_path, 'scheme = "s003_4"\n' + BOTH)
     made = prepared(source)
     assert {part: list(classes.values()) for part, classes in counts(made).items()} == {
@@ -121,7 +121,7 @@ def test_each_image_keeps_its_source_and_its_official_part(tmp_path: Path) -> No
     assert Counter(loaded.source[loaded.indices["test"]].tolist()) == {"rafdb": 7, "fed2023": 4}
 
 
-def test_images_are_those_of_the_parts_in_the_size_asked_for(tmp_path: Path) -> None:
+def test_images_are_those_of_the_parts_in_the_requested_size(tmp_path: Path) -> None:
     made = prepared(write_merged(tmp_path), image_size=20, channels=3)
     alone = prepare(RafDb(), tmp_path / "rafdb", {"image_size": 20, "channels": 3}, tmp_path / "alone")
     assert np.array_equal(made.images[:42], alone.images)
@@ -179,7 +179,7 @@ def test_built_in_faces_can_be_a_part_and_votes_count_by_majority(tmp_path: Path
     assert load(merged(), made, {}).soft is None
 
 
-def test_a_part_without_data_is_found_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_part_without_data_is_located_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FERSEARCH_HOME", str(tmp_path / "home"))
     source = write_merged(tmp_path, BOTH.replace('data = "fed"', ""))
     remember(merged().datasets["fed2023"], tmp_path / "fed")
@@ -311,7 +311,7 @@ def test_a_file_that_is_no_toml_is_refused(tmp_path: Path) -> None:
     assert refusal(source).message.startswith(f"{source} is not TOML: ")
 
 
-def test_the_only_toml_of_a_folder_is_found_and_two_are_refused(tmp_path: Path) -> None:
+def test_the_only_toml_of_a_folder_is_used_and_two_are_refused(tmp_path: Path) -> None:
     write_merged(tmp_path)
     assert merged().files(tmp_path)[0] == tmp_path / "merged.toml"
     (tmp_path / "other.toml").write_text(BOTH)

@@ -112,6 +112,6 @@ def test_a_picture_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     assert str(source / "fear" / "img3.png") in refusal(source).message
 
 
-def test_a_folder_without_nhfi_says_what_was_found(tmp_path: Path) -> None:
+def test_a_folder_without_nhfi_is_refused_with_its_content(tmp_path: Path) -> None:
     (tmp_path / "source" / "a").mkdir(parents=True)
     assert refusal(tmp_path / "source").message == f"no NHFI images found in {tmp_path / 'source'}: it holds a/"

@@ -76,7 +76,7 @@ def test_the_published_figures_sum_up() -> None:
 
 
 @pytest.mark.parametrize("write", [write_published, write_mirror])
-def test_codes_are_those_of_the_archive(tmp_path: Path, write) -> None:
+def test_codes_match_the_archives(tmp_path: Path, write) -> None:
     result = labels_of(prepared(write(tmp_path / "source")))
     assert [result[f"train_{k:05d}_aligned.jpg"] for k in range(1, 8)] == list(WORDS)
 

@@ -55,7 +55,7 @@ def test_intersection_keeps_what_every_source_has_in_canonical_order() -> None:
     assert resolve("intersection", names).class_names == ("happiness", "surprise", "anger")
 
 
-def test_union_keeps_what_any_source_has_own_words_last_and_what_is_no_expression_never() -> None:
+def test_union_has_the_classes_of_any_source_own_names_last_and_no_unknown_ones() -> None:
     names = {"a": ("zen", "anger", *NOT_CLASSES), "b": ("bored", "neutral")}
     assert resolve("union", names).class_names == ("neutral", "anger", "bored", "zen")
 

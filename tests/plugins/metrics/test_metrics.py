@@ -36,8 +36,8 @@ def from_confusion(*rows: list[int]) -> Evaluation:
     return evaluation(called, labels, len(rows))
 
 
-def value(name: str, given: Evaluation) -> float:
-    return BY_NAME[name].compute(given)
+def value(name: str, evaluated: Evaluation) -> float:
+    return BY_NAME[name].compute(evaluated)
 
 
 GIVEN = evaluation([0, 0, 1, 1, 2, 2], [0, 0, 0, 1, 1, 2])
@@ -83,8 +83,8 @@ def test_a_model_that_is_always_right_cannot_be_too_sure() -> None:
 
 def test_the_calibration_error_weighs_bins_by_their_images() -> None:
     shares = np.array([[0.95, 0.05], [0.95, 0.05], [0.95, 0.05], [0.55, 0.45]], np.float32)
-    given = Evaluation(shares, np.array([0, 0, 1, 0]), ("a", "b"))
-    assert value("ece", given) == pytest.approx((3 * abs(2 / 3 - 0.95) + abs(1 - 0.55)) / 4, rel=1e-5)
+    evaluated = Evaluation(shares, np.array([0, 0, 1, 0]), ("a", "b"))
+    assert value("ece", evaluated) == pytest.approx((3 * abs(2 / 3 - 0.95) + abs(1 - 0.55)) / 4, rel=1e-5)
 
 
 @pytest.mark.parametrize("classes", [2, 3, 7])
@@ -93,16 +93,16 @@ def test_the_brier_score_is_that_of_scikit_learn(classes: int) -> None:
 
     chance = np.random.default_rng(classes)
     shares, labels = chance.dirichlet(np.ones(classes), 50), chance.integers(0, classes, 50)
-    given = Evaluation(shares.astype(np.float32), labels, tuple(map(str, range(classes))))
+    evaluated = Evaluation(shares.astype(np.float32), labels, tuple(map(str, range(classes))))
     expected = brier_score_loss(labels, shares, scale_by_half=False, labels=list(range(classes)))
-    assert value("brier", given) == pytest.approx(expected, rel=1e-5)
+    assert value("brier", evaluated) == pytest.approx(expected, rel=1e-5)
 
 
 def test_the_brier_score_of_certainty_is_nothing_or_two() -> None:
     sure = np.eye(3, dtype=np.float32)
-    given = Evaluation(sure, np.arange(3), ("a", "b", "c"))
-    assert value("brier", given) == 0.0
-    assert value("brier", replace(given, labels=np.array([1, 2, 0]))) == 2.0
+    evaluated = Evaluation(sure, np.arange(3), ("a", "b", "c"))
+    assert value("brier", evaluated) == 0.0
+    assert value("brier", replace(evaluated, labels=np.array([1, 2, 0]))) == 2.0
     assert np.array_equal(sure, np.eye(3)), "it leaves the shares as they were"
 
 
@@ -113,8 +113,8 @@ def test_the_harmonic_macro_f1_of_the_merged_four_class_study() -> None:
 
 
 def test_the_harmonic_macro_f1_is_above_the_mean_of_the_classes() -> None:
-    given = from_confusion([8, 2, 0], [1, 7, 2], [0, 1, 3])
-    assert value("f1_macro_harmonic", given) > value("f1_macro", given)
+    evaluated = from_confusion([8, 2, 0], [1, 7, 2], [0, 1, 3])
+    assert value("f1_macro_harmonic", evaluated) > value("f1_macro", evaluated)
 
 
 def test_f1_of_a_model_that_is_never_right_is_nothing() -> None:
@@ -133,28 +133,33 @@ def test_the_detection_rate_counts_classes_mostly_called_right() -> None:
 
 def test_saying_nothing_makes_a_high_binary_accuracy() -> None:
     """With seven classes 85.71 %, as document 001 reports for networks with an accuracy of 37 to 59 %."""
-    given = Evaluation(np.full((70, 7), 1 / 7, np.float32), np.arange(70) % 7, tuple("abcdefg"))
-    assert value("binary_accuracy", given) == pytest.approx(0.857143, abs=1e-6)
-    assert value("accuracy", given) == pytest.approx(1 / 7)
+    evaluated = Evaluation(np.full((70, 7), 1 / 7, np.float32), np.arange(70) % 7, tuple("abcdefg"))
+    assert value("binary_accuracy", evaluated) == pytest.approx(0.857143, abs=1e-6)
+    assert value("accuracy", evaluated) == pytest.approx(1 / 7)
     assert "not multi-class accuracy" in BY_NAME["binary_accuracy"].summary
 
 
 def test_a_class_without_images_counts_in_f1_but_not_in_balanced_accuracy_or_auc() -> None:
-    given = evaluation([0, 1], [0, 1])
-    assert value("f1_macro", given) == pytest.approx(2 / 3)
-    assert value("balanced_accuracy", given) == value("auc_macro", given) == value("detection_rate", given) == 1.0
+    evaluated = evaluation([0, 1], [0, 1])
+    assert value("f1_macro", evaluated) == pytest.approx(2 / 3)
+    assert (
+        value("balanced_accuracy", evaluated)
+        == value("auc_macro", evaluated)
+        == value("detection_rate", evaluated)
+        == 1.0
+    )
 
 
 def test_areas_are_the_share_of_pairs_in_order() -> None:
     probabilities = np.array([[0.9, 0.1], [0.4, 0.6], [0.6, 0.4], [0.2, 0.8]], np.float32)
-    given = Evaluation(probabilities, np.array([0, 0, 1, 1]), ("a", "b"))
-    assert value("auc_macro", given) == pytest.approx(0.75)
+    evaluated = Evaluation(probabilities, np.array([0, 0, 1, 1]), ("a", "b"))
+    assert value("auc_macro", evaluated) == pytest.approx(0.75)
 
 
 def test_areas_of_one_class_alone_are_undefined() -> None:
-    given = evaluation([1, 1], [1, 1])
-    assert math.isnan(value("auc_macro", given))
-    assert math.isnan(value("auc_micro", given))
+    evaluated = evaluation([1, 1], [1, 1])
+    assert math.isnan(value("auc_macro", evaluated))
+    assert math.isnan(value("auc_micro", evaluated))
 
 
 def drawn(seed: int, classes: int = 8, count: int = 300) -> Evaluation:
@@ -171,8 +176,8 @@ def drawn(seed: int, classes: int = 8, count: int = 300) -> Evaluation:
 def test_every_value_is_scikit_learns(seed: int) -> None:
     from sklearn import metrics
 
-    given = drawn(seed)
-    labels, shares = given.labels, given.probabilities
+    evaluated = drawn(seed)
+    labels, shares = evaluated.labels, evaluated.probabilities
     called, classes = shares.argmax(1), list(range(8))
     whole = shares / shares.sum(1, keepdims=True, dtype=float)
     table = {"labels": classes, "zero_division": 0}
@@ -191,17 +196,19 @@ def test_every_value_is_scikit_learns(seed: int) -> None:
         for average in ("macro", "weighted", "micro"):
             expected[f"{kind}_{average}"] = score(labels, called, average=average, **table)
         each = score(labels, called, average=None, **table)
-        assert BY_NAME[f"{kind}_macro"].by_class(given) == pytest.approx(each)
-    assert {name: value(name, given) for name in expected} == pytest.approx(expected)
+        assert BY_NAME[f"{kind}_macro"].by_class(evaluated) == pytest.approx(each)
+    assert {name: value(name, evaluated) for name in expected} == pytest.approx(expected)
 
 
 def test_areas_of_single_classes_are_scikit_learns() -> None:
     from sklearn.metrics import roc_auc_score
 
-    given = drawn(7)
-    areas = BY_NAME["auc_macro"].by_class(given)
+    evaluated = drawn(7)
+    areas = BY_NAME["auc_macro"].by_class(evaluated)
     assert areas is not None
-    assert areas[:7] == pytest.approx([roc_auc_score(given.labels == k, given.probabilities[:, k]) for k in range(7)])
+    assert areas[:7] == pytest.approx(
+        [roc_auc_score(evaluated.labels == k, evaluated.probabilities[:, k]) for k in range(7)]
+    )
     assert math.isnan(areas[7])
 
 
@@ -210,24 +217,26 @@ def test_averages_over_some_classes_are_scikit_learns() -> None:
     from sklearn import metrics
 
     some = [1, 3, 4]
-    given = drawn(8)
-    kept = np.isin(given.labels, some)
-    given = replace(given, labels=given.labels[kept], probabilities=given.probabilities[kept], averaged=tuple(some))
-    called = given.probabilities.argmax(1)
+    evaluated = drawn(8)
+    chosen = np.isin(evaluated.labels, some)
+    evaluated = replace(
+        evaluated, labels=evaluated.labels[chosen], probabilities=evaluated.probabilities[chosen], averaged=tuple(some)
+    )
+    called = evaluated.probabilities.argmax(1)
     for kind in ("f1", "precision", "recall"):
         score = getattr(metrics, f"{kind}_score")
         for average in ("macro", "weighted", "micro"):
-            expected = score(given.labels, called, labels=some, average=average, zero_division=0)
-            assert value(f"{kind}_{average}", given) == pytest.approx(expected)
-    assert value("f1_micro", given) > value("recall_micro", given) == value("accuracy", given)
-    truth = given.labels[:, None] == np.array(some)
-    each, mean = (metrics.roc_auc_score(truth, given.probabilities[:, some], average=a) for a in (None, "macro"))
-    areas = BY_NAME["auc_macro"].by_class(given)
+            expected = score(evaluated.labels, called, labels=some, average=average, zero_division=0)
+            assert value(f"{kind}_{average}", evaluated) == pytest.approx(expected)
+    assert value("f1_micro", evaluated) > value("recall_micro", evaluated) == value("accuracy", evaluated)
+    truth = evaluated.labels[:, None] == np.array(some)
+    each, mean = (metrics.roc_auc_score(truth, evaluated.probabilities[:, some], average=a) for a in (None, "macro"))
+    areas = BY_NAME["auc_macro"].by_class(evaluated)
     assert areas is not None
     assert [areas[k] for k in some] == pytest.approx(each)
-    assert value("auc_macro", given) == pytest.approx(mean)
-    micro = metrics.roc_auc_score(truth, given.probabilities[:, some], average="micro")
-    assert value("auc_micro", given) == pytest.approx(micro)
+    assert value("auc_macro", evaluated) == pytest.approx(mean)
+    micro = metrics.roc_auc_score(truth, evaluated.probabilities[:, some], average="micro")
+    assert value("auc_micro", evaluated) == pytest.approx(micro)
 
 
 def test_only_macro_averages_speak_of_single_classes() -> None:
@@ -243,7 +252,7 @@ def test_predictions_are_scored_by_numpy_alone(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_measured_metrics_come_in_their_units() -> None:
-    given = evaluation(
+    evaluated = evaluation(
         [0],
         [0],
         train_seconds=3.5,
@@ -265,8 +274,8 @@ def test_measured_metrics_come_in_their_units() -> None:
         "model_mb": 1.5,
         "latency_ms": 2.0,
     }
-    assert {name: value(name, given) for name in expected} == expected
-    assert value("mean_memory_mb", replace(given, mean_memory_bytes=2**20)) == 1.0
+    assert {name: value(name, evaluated) for name in expected} == expected
+    assert value("mean_memory_mb", replace(evaluated, mean_memory_bytes=2**20)) == 1.0
 
 
 def test_what_a_trial_is_projected_and_reported_by() -> None:

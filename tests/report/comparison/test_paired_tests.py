@@ -11,7 +11,7 @@ A = [0.80, 0.82, 0.81, 0.85, 0.79, 0.84, 0.83]
 B = [0.78, 0.80, 0.81, 0.80, 0.78, 0.80, 0.82]
 
 
-def test_paired_t_and_wilcoxon_are_those_of_scipy():
+def test_paired_t_and_wilcoxon_equal_scipys():
     result = paired(A, B)
     assert result.n == 7
     assert result.t == pytest.approx(stats.ttest_rel(A, B).pvalue)
@@ -35,7 +35,7 @@ def test_the_corrected_test_by_hand():
     assert (result.low, result.high) == pytest.approx((2 - half, 2 + half))
 
 
-def test_few_differences_are_said_to_be_too_few_for_wilcoxon():
+def test_few_differences_are_reported_as_too_few_for_wilcoxon():
     assert least_wilcoxon(5) == 0.0625
     result = paired([5, 4, 3, 2, 1], [0, 0, 0, 0, 0])
     assert result.wilcoxon == 0.0625

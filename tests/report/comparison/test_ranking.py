@@ -37,7 +37,7 @@ DEMSAR = [
 """AUC of four variants of C4.5 on 14 datasets: table 6 of Demsar 2006, ranks of the last two of `voting` as there."""
 
 
-def test_ranks_and_critical_difference_are_those_of_demsar() -> None:
+def test_ranks_and_critical_difference_equal_demsars() -> None:
     result = ranks_of(DEMSAR, is_more_better=True)
     assert (result.n, result.k) == (14, 4)
     assert result.means == pytest.approx((3.143, 2.000, 2.893, 1.964), abs=5e-4)
@@ -48,7 +48,7 @@ def test_ranks_and_critical_difference_are_those_of_demsar() -> None:
 
 
 @pytest.mark.parametrize(("k", "q"), [(3, 2.343), (4, 2.569), (5, 2.728), (7, 2.949), (10, 3.164)])
-def test_critical_values_are_those_of_the_published_table(k: int, q: float) -> None:
+def test_critical_values_equal_the_published_table(k: int, q: float) -> None:
     """Table 5 of Demsar 2006, at level 0.05."""
     chance = np.random.default_rng(k)
     result = ranks_of(chance.random((6, k)).tolist(), is_more_better=True)
@@ -73,7 +73,7 @@ def test_a_pair_that_is_apart_by_the_critical_difference_has_a_p_of_the_level() 
     assert moved.nemenyi(0, 0) == pytest.approx(1.0)
 
 
-def test_p_values_of_pairs_are_those_of_scikit_posthocs() -> None:
+def test_p_values_of_pairs_equal_scikit_posthocs() -> None:
     """`posthoc_nemenyi_friedman` of version 0.17.1, on the same table."""
     ranks = ranks_of(DEMSAR, is_more_better=True)
     pairs = [ranks.nemenyi(i, j) for i in range(4) for j in range(i + 1, 4)]
@@ -111,7 +111,7 @@ def test_entries_are_ranked_over_the_rounds_they_share() -> None:
     assert [row[i + 1] for i, row in enumerate(pairs_table(one, F1).rows)] == [None] * 3
 
 
-def test_repeats_are_said_to_speak_of_chance_alone() -> None:
+def test_repeats_are_reported_to_measure_chance_alone() -> None:
     entries = [entry(name, protocol=Protocol(repeats=3)) for name in "abc"]
     (one,), _ = rankings(comparison(*entries), F1)
     assert one.notes[1].startswith("Repeats share one split")
@@ -144,7 +144,7 @@ def test_models_are_ranked_over_datasets() -> None:
         ),
     ],
 )
-def test_where_it_is_not_defined_the_reason_is_said(entries: list, why: str) -> None:
+def test_the_reason_for_an_undefined_value_is_reported(entries: list, why: str) -> None:
     assert rankings(comparison(*entries), F1) == ([], [why])
     with style.styled():
         section = next(one for one in page.comparison(comparison(*entries)).sections if one.id == "ranks")
