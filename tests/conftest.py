@@ -1,4 +1,4 @@
-"""For every test: one torch thread, so that two cores are shared fairly, and a home that is nobody's."""
+"""For every test: one torch thread, so that two cores are shared fairly, and an empty home."""
 
 import gc
 import os

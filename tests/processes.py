@@ -7,7 +7,7 @@ import psutil
 
 
 def ended(pid: int) -> bool:
-    """Whether a process has ended; one that nobody has buried yet has."""
+    """Whether a process has ended, zombies included."""
     try:
         return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:

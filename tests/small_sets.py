@@ -18,7 +18,7 @@ PARTS = {"train": 8, "valid": 4, "test": 4}
 
 
 class Notes(Observer):
-    """Keeps what a person is told."""
+    """Collects the messages for users."""
 
     def __init__(self) -> None:
         self.notes: list[str] = []
@@ -79,7 +79,7 @@ def data(made: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def run(name: str = "s", **how: Any) -> list[str]:
-    """Run a study in this process; returns what a person was told."""
+    """Run a study in this process; returns the messages for users."""
     notes = Notes()
     api.run_study(name, in_process=True, observer=notes, **how)
     return notes.notes

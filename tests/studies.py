@@ -26,7 +26,7 @@ def create(name: str, **options: Any) -> str:
 
 
 def small() -> str:
-    """Make and run `small` in the home that is set: four complete trials of two epochs, all checkpoints kept."""
+    """Make and run `small` in the present home: four complete trials of two epochs, with every checkpoint."""
     view = api.run_study(create("small"), slots=2)
     assert view.counts == {"complete": 4}
     return view.name

@@ -1,4 +1,4 @@
-"""A checkpoint is judged on the data that it was trained on, unless other data is asked for."""
+"""A checkpoint is evaluated on the data that it was trained on, unless other data is requested."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What is told of a dataset when a study is created and run, and what is refused before it is stored."""
+"""The notes on a dataset when a study is created and run, and what is refused before it is stored."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -136,7 +136,7 @@ def test_the_tools_find_nothing(tool, arguments):
 
 
 def traps(pid: int, number: int) -> bool:
-    """Whether a process catches a signal; true where nobody can tell."""
+    """Whether a process catches a signal; true where that cannot be read."""
     status = Path(f"/proc/{pid}/status")
     if not status.exists():
         return True

@@ -22,7 +22,7 @@ STUDY = {"STUDY": "cnn-faces"}
 
 
 class Containers:
-    """What compose would start, each as a process here: the entrypoint with a service's own words and environment."""
+    """What compose would start, each as a process: the entrypoint with a service's own arguments and environment."""
 
     def __init__(self, folder: Path, storage: str) -> None:
         with socket.socket() as free:
@@ -46,7 +46,7 @@ class Containers:
         return {**os.environ, **home, **variables}
 
     def start(self, service: str, *arguments: str) -> subprocess.Popen[str]:
-        """Start it, with other words than its own where some are given."""
+        """Start it, with other arguments than its own if there are any."""
         command = ["sh", str(DOCKER / "entrypoint.sh"), *(arguments or self.arguments(service))]
         log = (self.folder / f"{service}.log").open("w")
         process = subprocess.Popen(command, env=self.env(service), stdout=log, stderr=log, text=True)
@@ -57,7 +57,7 @@ class Containers:
         return (self.folder / f"{service}.log").read_text()
 
     def healthy(self, service: str, seconds: float = 180) -> None:
-        """Wait until its health check, also compose's own words, is content."""
+        """Wait until its health check, as in compose, succeeds."""
         kind, *check = [self._here(word) for word in SERVICES[service]["healthcheck"]["test"]]
         assert kind == "CMD"
         deadline = time.monotonic() + seconds

@@ -1,4 +1,4 @@
-"""The documents are true: commands and hooks are told and tested, links are alive, nothing heavy comes in."""
+"""The documents are true: commands and hooks are documented and tested, links are alive, nothing heavy is imported."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""Exported models: whole or not there, kept by use, and gone with their checkpoints."""
+"""Exported models: complete or absent, retained by use, and removed with their checkpoints."""
 
 from pathlib import Path
 

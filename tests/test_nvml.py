@@ -1,4 +1,4 @@
-"""What is asked of NVIDIA's library, with the library played by hand; and of the real one where there is a GPU."""
+"""Queries to NVIDIA's library, replaced by a fake; and to the real one where there is a GPU."""
 
 import subprocess
 import sys
@@ -95,8 +95,8 @@ def test_a_real_gpu_tells_of_itself():
     look = """
 import os
 from fersearch import nvml
-standing = nvml.standing("0")
-print(standing.free, standing.total, standing.used, os.getpid() in standing.processes)
+status = nvml.status("0")
+print(status.free, status.total, status.used, os.getpid() in status.processes)
 """
     free, total, used, listed = subprocess.check_output([sys.executable, "-c", look], text=True).split()
     assert 0 < int(free) <= int(total)

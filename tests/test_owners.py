@@ -1,4 +1,4 @@
-"""A folder says whose it is, and what is no mark means nobody."""
+"""A folder names its owner; a malformed mark means none."""
 
 from pathlib import Path
 

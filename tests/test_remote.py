@@ -1,4 +1,4 @@
-"""Files at a URL: whole or not there, and every trouble told with the URL."""
+"""Files at a URL: complete or absent, and every error names the URL."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The records of what a study is asked to do."""
+"""The records of a study's request."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""A study holds on to its data: other data is refused with what differs, or accepted and kept apart."""
+"""A study is tied to its data: other data is refused with the differences, or accepted and kept separate."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""What `plugin new` writes works as it is: it is found in a folder, and its own test passes."""
+"""The files that `plugin new` writes work unchanged: the plugin loads from a folder, and its own test passes."""
 
 import subprocess
 import sys

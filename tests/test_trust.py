@@ -41,7 +41,7 @@ def give_away(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def loaded(folder: Path) -> tuple[list[str], list[str]]:
-    """The files that are loaded of the plugins folder, and what is said of the others."""
+    """The files that are loaded of the plugins folder, and the messages about the others."""
     result = plugins.load(folder=plugins.plugin_folder())
     assert plugins.plugin_folder().resolve() == folder
     return [Path(file.path).name for file in result.files], [

@@ -22,7 +22,7 @@ def study(home):
 
 
 class Enqueuing(Observer):
-    """Enqueues a configuration at the first epoch, and lets the run go on once its driver has heard of it."""
+    """Enqueues a configuration at the first epoch, and lets the run continue once its driver has taken it."""
 
     def __init__(self, study):
         self.study = study

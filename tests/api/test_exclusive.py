@@ -1,4 +1,4 @@
-"""Members of a front are timed again alone; the searched value stays, and nobody is timed twice."""
+"""Members of a front are timed again alone; the searched value stays, and no trial is timed twice."""
 
 from fersearch import api
 from fersearch.context import open_store

@@ -1,4 +1,4 @@
-"""Why a trial stopped, from a database: each verdict is found again, and told by the command line."""
+"""Why a trial stopped, from a database: each verdict is reproduced, and explained by the command line."""
 
 import json
 import random

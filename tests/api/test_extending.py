@@ -1,4 +1,4 @@
-"""Extending a study: its trials stay, what changed is told, and what cannot change is refused."""
+"""Extending a study: its trials stay, changes are reported, and what cannot change is refused."""
 
 import pytest
 

@@ -12,7 +12,7 @@ from tests.studies import create
 
 
 class Stopping(Observer):
-    """Keeps what a person is told, and stops the retraining after its first trial."""
+    """Collects the messages for users, and stops the retraining after its first trial."""
 
     def __init__(self, stop: bool = False) -> None:
         self.notes: list[str] = []

@@ -83,7 +83,7 @@ def epoch_values(storage: str | None = None) -> list[dict[str, float]]:
 
 
 def alone(monkeypatch: pytest.MonkeyPatch, folder: Path, rate: str) -> list[dict[str, float]]:
-    """What the trial tells in a home of its own."""
+    """The epochs and outcome of the trial in a home of its own."""
     if rate not in ALONE:
         with monkeypatch.context() as patch:
             patch.setenv("FERSEARCH_HOME", str(folder))

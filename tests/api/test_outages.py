@@ -1,4 +1,4 @@
-"""A run tells of an outage, waits for it before its start, and stops when it lasts too long."""
+"""A run reports an outage, waits for its end before it starts, and stops when it lasts too long."""
 
 from dataclasses import dataclass
 

@@ -296,7 +296,7 @@ def test_an_ensemble_cuts_as_its_members_do(tmp_path: Path, crop: str) -> None:
 
 
 def downgraded(checkpoint: Path, **dataset: Any) -> None:
-    """Make the card one of format 1, from before the steps were kept."""
+    """Make the card one of format 1, from before the steps were stored."""
     card, tensors = read_checkpoint(checkpoint / "model.safetensors")
     card = {**card, "format": 1, "dataset": {**card["dataset"], **dataset}}
     del card["steps"]

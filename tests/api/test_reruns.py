@@ -1,4 +1,4 @@
-"""A trial trained again comes out the same; what differs is told, and the study stays as it was."""
+"""A trial trained again comes out the same; differences are reported, and the study is unchanged."""
 
 import math
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Images of 16 bits are scaled alike where a model is trained, evaluated and asked."""
+"""Images of 16 bits are scaled alike in training, evaluation and prediction."""
 
 from pathlib import Path
 

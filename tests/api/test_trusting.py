@@ -1,4 +1,4 @@
-"""Plugin code out of a database or a checkpoint's folder: what runs it asks first."""
+"""Plugin code of a database or a checkpoint's folder: a command asks before it runs it."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Finish, explain and importance on studies with little to tell: one trial, one epoch, equal or undefined values."""
+"""Finish, explain and importance on minimal studies: one trial, one epoch, equal or undefined values."""
 
 from pathlib import Path
 

@@ -11,7 +11,7 @@ NAMES = (
 
 
 def run_trial(request, report, pulse=None, saved=None, notify=None, settle=None, quiet=None):
-    """Tell `epochs` epochs of every metric as fast as they are heard."""
+    """Report `epochs` epochs of every metric as fast as they are received."""
     for number in range(1, int(request.params["epochs"]) + 1):
         values = dict.fromkeys(NAMES, (request.number % 17 + number) / 40)
         report(Epoch(number, values, seconds=0.01, cpu_seconds=0.01, confusion=[[1] * 8] * 8))

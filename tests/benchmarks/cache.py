@@ -39,7 +39,7 @@ def epochs(loaded: arrays.Loaded, folder: Path, count: int, cached: bool) -> tup
     running = train(model, loaded, params, context)
     seconds, losses = [], []
     last = time.perf_counter()
-    with nullcontext() if cached else mock.patch("fersearch.training.loop.find", return_value=None):
+    with nullcontext() if cached else mock.patch("fersearch.training.loop.find_prefix", return_value=None):
         for epoch in running:
             seconds.append(time.perf_counter() - last)
             losses.append(epoch.values["valid_loss"])

@@ -83,7 +83,7 @@ def request(folder: Path, device: str, size: Size, model: str = "cnn", **setting
 
 
 class Slots:
-    """Runs trials in processes of their own, so many at once, and hears what they say."""
+    """Runs trials in processes of their own, so many at once, and receives their messages."""
 
     def __init__(self, folder: Path, device: str) -> None:
         self._folder, self._number = folder, 0
@@ -138,8 +138,8 @@ def throughput(slots: Slots, requests_given: TrialRequest, size: Size) -> None:
 
 
 def memory(slots: Slots, folder: Path, device: torch.device, size: Size) -> None:
-    """The peak that a trial tells against what the driver (on a CPU: the system) says that its process holds."""
-    print(f"\n{'one trial of':<14}{'told, MB':>10}{'driver, MB':>12}")
+    """The peak that a trial reports against the memory that the driver (on a CPU: the system) shows for its process."""
+    print(f"\n{'one trial of':<14}{'reported, MB':>13}{'driver, MB':>12}")
     gpu = str(device.index or 0)
     for model in MODELS:
         before = nvml.status(gpu)
@@ -152,7 +152,7 @@ def memory(slots: Slots, folder: Path, device: torch.device, size: Size) -> None
                 peak[0] = max(peak[0], (now.used - before.used) / 2**20)
 
         (values,) = slots.run([request(folder, str(device), replace(size, epochs=1), model)], 1, look)
-        print(f"{model:<14}{values['peak_memory_mb']:>10,.0f}{peak[0]:>12,.0f}")
+        print(f"{model:<14}{values['peak_memory_mb']:>13,.0f}{peak[0]:>12,.0f}")
 
 
 def accuracy(slots: Slots, requests_given: TrialRequest, size: Size) -> None:

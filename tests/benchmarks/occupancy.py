@@ -92,7 +92,7 @@ def run(engine: str, trials: int, seconds: float, slots: int) -> tuple[float, fl
 
 
 def main() -> None:
-    """Run once and print what was found."""
+    """Run once and print the result."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--engine", choices=("local", "ray"), default="local")
     parser.add_argument("--trials", type=int, default=200)

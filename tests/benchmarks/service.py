@@ -255,7 +255,7 @@ def tell_memory(served: Served, when: str) -> None:
 
 
 def camera(served: Served, runs: int) -> None:
-    """Print how long a frame with a face takes, with the face found and with the frame taken whole."""
+    """Print how long a frame with a face takes, with the face detected and with the whole frame."""
     trial = served.get("/studies/service0/checkpoints").json()[0]["trial"]
     frame = io.BytesIO()
     photograph(480, (150, 200), height=360).save(frame, "JPEG", quality=80)

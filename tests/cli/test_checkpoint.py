@@ -1,4 +1,4 @@
-"""`checkpoint gc`: what it says, what it asks, what it prints for scripts."""
+"""`checkpoint gc`: its output, its questions, and its output for scripts."""
 
 import json
 
@@ -24,7 +24,7 @@ FOUND = {"released": Heap(12, 12 * 700_000), "scratch": Heap(3, 2**20)}
 
 @pytest.fixture
 def collected(monkeypatch):
-    """Pretend to collect; what was asked for, call by call."""
+    """Pretend to collect; the arguments of each call."""
     calls = []
 
     def collect(*, dry_run=False, storage=None):

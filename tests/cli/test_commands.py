@@ -1,4 +1,4 @@
-"""What each command asks of the api, with the api's verbs replaced."""
+"""The calls of the API that each command makes, with the API's verbs replaced."""
 
 import json
 from dataclasses import replace
@@ -21,7 +21,7 @@ VIEW = StudyView("cnn-faces", SPEC, CREATED, {"complete": 2}, "sqlite:///x.db", 
 
 @pytest.fixture
 def verb(monkeypatch):
-    """Replace a verb by one that remembers what it was asked and answers `answer`."""
+    """Replace a verb by one that records its arguments and returns `answer`."""
 
     def replace(name, answer=None):
         calls = []

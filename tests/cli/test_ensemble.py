@@ -124,7 +124,7 @@ def test_a_rerun_that_differs_tells_by_how_much_and_what_changed():
 
 @pytest.fixture
 def stored(monkeypatch):
-    """A study with one recorded trial, whose rerun comes out as asked."""
+    """A study with one recorded trial, whose rerun has a prepared result."""
     monkeypatch.setattr(api, "show_trial", lambda *_: TrialView(trial(1, 0.5, 3.0, 20.0), []), raising=False)
     monkeypatch.setattr(api, "study_spec", lambda *_: SPEC, raising=False)
 

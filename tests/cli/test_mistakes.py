@@ -1,4 +1,4 @@
-"""Malformed flags and study files: whatever a person writes is answered in words, and never by a bug."""
+"""Malformed flags and study files: any input is answered with a message, and never with a traceback."""
 
 import random
 import subprocess
@@ -93,7 +93,7 @@ def home(tmp_path_factory: pytest.TempPathFactory):
 
 
 def answered(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
-    """Run a command line; returns its exit code and what it said, which is no bug's traceback."""
+    """Run a command line; returns its exit code and its output, which is not a traceback."""
     code = cli.run(arguments)
     messages = capsys.readouterr().err
     assert "a bug in fersearch" not in messages, (arguments, messages)

@@ -1,4 +1,4 @@
-"""`study report`: what it asks of the api, and what a person reads when it cannot be done."""
+"""`study report`: the call of the API, and the message when a report cannot be written."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""CSV files, and what is said when one is not what it should be."""
+"""CSV files, and the messages for malformed ones."""
 
 from pathlib import Path
 

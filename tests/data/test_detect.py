@@ -1,4 +1,4 @@
-"""Drawn faces are found where they were put, by the detector at hand and by a file of another kind."""
+"""Drawn faces are detected where they were put, by the included detector and by a file of another kind."""
 
 from pathlib import Path
 
@@ -65,7 +65,7 @@ def constant(path: Path, outputs: dict[str, np.ndarray], size: tuple[int, int] =
 
 
 def yunet(path: Path) -> Path:
-    """Write a YuNet that sees one face of 16 x 24 pixels around (28, 20) on its grid of 8 pixels, told twice."""
+    """Write a YuNet that sees one face of 16 x 24 pixels around (28, 20) on its grid of 8 pixels, twice."""
     outputs = {}
     for stride in (8, 16, 32):
         cells = (64 // stride) ** 2

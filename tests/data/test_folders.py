@@ -1,4 +1,4 @@
-"""What a folder holds, and what is said when it cannot be read."""
+"""The content of a folder, and the error when it cannot be read."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Data is compared by its digests, and told with counts and classes where it differs."""
+"""Data is compared by its digests; differences are reported with counts and classes."""
 
 from dataclasses import replace
 

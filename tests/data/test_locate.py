@@ -1,4 +1,4 @@
-"""A dataset is where it was said to be, where it was last time, or in the folder of its name."""
+"""A dataset is located by an explicit path, by the last one, or in the folder of its name."""
 
 from pathlib import Path
 from typing import Any

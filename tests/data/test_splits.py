@@ -1,4 +1,4 @@
-"""The given split is kept; what is drawn is stratified, keeps people together and repeats."""
+"""An existing split is used; drawn ones are stratified, keep people together and repeat."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Each step on a picture whose pixels tell where they come from."""
+"""Each step on a picture whose pixels show where they come from."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Films are read frame by frame and written whole; what is no film or no camera is told."""
+"""Films are read frame by frame and written completely; a file or camera that cannot be read is reported."""
 
 from pathlib import Path
 

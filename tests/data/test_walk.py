@@ -1,4 +1,4 @@
-"""What a walk over folders takes for an image, where links lead, and what it tells."""
+"""Which files a walk over folders takes for images, where links lead, and what it reports."""
 
 import inspect
 import os

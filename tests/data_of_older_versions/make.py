@@ -83,7 +83,7 @@ def create(name: str, model: str, trials: int, epochs: int, **wishes: Any) -> st
 
 
 def interrupt_at(epoch: int, name: str) -> None:
-    """Run a study and press Ctrl-C when a trial has told of an epoch."""
+    """Run a study and press Ctrl-C when a trial has reported an epoch."""
     from fersearch import api
     from fersearch.engines.driver import Interrupted
     from fersearch.engines.local import Observer

@@ -1,4 +1,4 @@
-"""The child's side of the connection: beats that never block, and words that say to leave."""
+"""The child's side of the connection: heartbeats that never block, and requests to leave."""
 
 import os
 import signal

@@ -100,7 +100,7 @@ def test_a_hung_trial_says_how_long_it_was_silent_and_where(finished, engine):
 
 
 class StopAt(Observer):
-    """Asks to stop once so many trials have told an epoch; to stop now a moment later, if wished."""
+    """Requests a stop once so many trials have reported an epoch; a stop now a moment later, if set."""
 
     def __init__(self, stop, trials, level=Level.AFTER_EPOCH, then_now=False):
         self.stop, self.level, self.then_now, self.left = stop, level, then_now, trials

@@ -1,4 +1,4 @@
-"""Others on a GPU: who is taken for one, what is said, and that it is said once."""
+"""Other users of a GPU: who counts as one, and that each is reported once."""
 
 import os
 import subprocess

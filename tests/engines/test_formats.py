@@ -16,7 +16,7 @@ BROKEN = {"shape": "b", "memory_format": "contiguous", "gain": None, "seconds": 
 
 
 class Learning:
-    """Stands for the search: keeps what it is told of each trial."""
+    """Stands for the search: stores the facts of each trial."""
 
     def __init__(self) -> None:
         self.spec = SimpleNamespace(architecture="odd")

@@ -21,7 +21,7 @@ VALUE = SteadyLatency(0.01, 40, (0.01, 0.01))
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(machine, "LOOK_SECONDS", 0.0)
-    monkeypatch.setattr(machine, "LOOK", 0.001)
+    monkeypatch.setattr(machine, "POLL_SECONDS", 0.001)
     monkeypatch.setenv("FERSEARCH_HOME", str(tmp_path))
     return tmp_path / "quiet"
 

@@ -1,4 +1,4 @@
-"""Observers are told everything, in order, and can neither break a run nor hold it up."""
+"""Observers receive everything, in order, and can neither break a run nor delay it."""
 
 import threading
 from collections.abc import Callable
@@ -96,7 +96,7 @@ def seen(tmp_path, monkeypatch):
 
 
 def observe(*listeners: StudyObserver) -> list[str]:
-    """Tell observers of a study of one trial; return what the display was told."""
+    """Report a study of one trial to observers; return the notes of the display."""
     display = Display()
     observers = Observers(display, [(listener, {"a": "b"}) for listener in listeners], PATIENT)
     observers.begin(observed(), 1, [], 1)

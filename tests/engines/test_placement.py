@@ -27,7 +27,7 @@ def trial(number, batch_size=32, facts=None):
 
 @dataclass
 class Machine:
-    """GPUs of 10 GB with 9 GB free, a clock, and probes that answer when they are told to."""
+    """GPUs of 10 GB with 9 GB free, a clock, and probes that finish on request."""
 
     gpus: tuple = ("0",)
     most: int = 8
@@ -220,7 +220,7 @@ def test_needs_are_learnt_by_shape_and_parts():
 
 
 class Reluctant(FixedPlacement):
-    """Has room only when it is asked for the third time."""
+    """Has room only at the third request."""
 
     requests = 0
 

@@ -1,4 +1,4 @@
-"""A probe in a process of its own, for real on the CPU, while whoever asked goes on."""
+"""A probe in a process of its own, for real on the CPU, while its caller continues."""
 
 import time
 from dataclasses import replace

@@ -11,7 +11,7 @@ Word = Mapping[str, Any]
 
 
 class Machine:
-    """Trials that say what a test has them say; `sent` has what each was told, by number."""
+    """Trials that send the messages of a test; `sent` has the messages to each, by number."""
 
     def __init__(self, *numbers: int) -> None:
         self.now = 0.0

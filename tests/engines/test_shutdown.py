@@ -1,4 +1,4 @@
-"""What each signal asks for, in whichever order they come."""
+"""The request that each signal makes, in whichever order they come."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Members combined: by hand where that can be told, fitted where it cannot, and the folder that holds them."""
+"""Combined members: compared with a calculation by hand, or fitted; and the folder that holds them."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Classes of a model and of a dataset are matched by their words, and never by their place."""
+"""Classes of a model and of a dataset are matched by name, and never by position."""
 
 import numpy as np
 import pytest

@@ -25,7 +25,7 @@ def pulled(study, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def others(tmp_path_factory):
-    """Drawn patterns in folders that are called by other words, one of them no emotion."""
+    """Drawn patterns in folders with synonyms as names, one of them no emotion."""
     root, random = tmp_path_factory.mktemp("others"), np.random.default_rng(0)
     for part, count in (("train", 6), ("valid", 4), ("test", 5)):
         for name in ("Happy", "sad", "Surprised", "sleepy"):

@@ -1,4 +1,4 @@
-"""How the end of a study is told and kept."""
+"""How the finish of a study is described and stored."""
 
 import json
 import math

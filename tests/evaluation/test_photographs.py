@@ -1,4 +1,4 @@
-"""Where the steps of a checkpoint come from, and what is said of them."""
+"""Where the steps of a checkpoint come from, and the notes on them."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A pulled checkpoint becomes an ONNX file: checked before it is kept, described by a card, used without torch."""
+"""A pulled checkpoint becomes an ONNX file: checked before it is stored, described by a card, used without torch."""
 
 import hashlib
 import json

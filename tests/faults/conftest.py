@@ -71,7 +71,7 @@ SETTINGS = {
 
 
 class Home:
-    """A fersearch home of its own: drivers that may be hurt are processes, all else is asked in this one."""
+    """A fersearch home of its own: drivers that may be hurt are processes, all else runs in this one."""
 
     def __init__(self, folder: Path, study: str = "s", preloaded: Preloaded | None = None) -> None:
         self.folder, self.study, self.preloaded = folder, study, preloaded
@@ -174,11 +174,11 @@ class Home:
 
     @staticmethod
     def gone(pids: list[int]) -> bool:
-        """Whether every process has ended; one that nobody has buried yet has."""
+        """Whether every process has ended, zombies included."""
         return all(ended(pid) for pid in pids)
 
     def running_pids(self) -> list[int]:
-        """The trial processes that have told at least one epoch."""
+        """The trial processes that have reported at least one epoch."""
         query = """
             SELECT pid FROM attempts
             WHERE reason IS NULL AND pid IS NOT NULL AND last_epoch IS NOT NULL
@@ -196,7 +196,7 @@ Undisturbed = Callable[..., list[dict[str, Any]]]
 
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory, fork_servers: ForkServers) -> Undisturbed:
-    """Gives the trials of a study that nobody hurt: each kind of study is run once, for the most trials asked for."""
+    """Gives the trials of an undisturbed study: each kind is run once, for the largest number of trials needed."""
     known: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
 
     def run(trials: int, epochs: int, slots: int = 1, **settings: str) -> list[dict[str, Any]]:

@@ -55,7 +55,7 @@ class Patient(Home):
         self.starts = 0
 
     def drive(self) -> None:
-        """Start the driver; what it says is kept beside the home."""
+        """Start the driver; its output is stored beside the home."""
         self.starts += 1
         command = [sys.executable, "-c", "from fersearch.cli import main; main()", "study", "run", self.study]
         with self.log.open("a") as log:
@@ -228,7 +228,7 @@ def hurt(
 
 
 def left_alone(folder: Path, names: Sequence[str], trials: int) -> list[Patient]:
-    """The same studies, each run to its end in a home of its own by nobody else."""
+    """The same studies, each run to its end undisturbed in a home of its own."""
     done = []
     for number, name in enumerate(names):
         home = folder / str(number)
@@ -281,7 +281,7 @@ def soak(
 
 
 def main() -> None:
-    """Run the soak and print what it found."""
+    """Run the soak and print its findings."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, default=200)
     parser.add_argument("--slots", type=int, default=4)

@@ -3,7 +3,7 @@
 from tests.faults.conftest import Home
 
 NARROW_PLUGIN = '''
-"""A tiny network that lacks memory for more images at once than it is told."""
+"""A tiny network that lacks memory for more images at once than its limit."""
 import os
 
 from fersearch import Architecture, Choice, hookimpl

@@ -43,7 +43,7 @@ class PostgresHome(Home):
         return []
 
     def epochs_logged(self) -> int:
-        """How many epochs the trial processes have told of in their logs."""
+        """How many epochs the trial processes have reported in their logs."""
         logs = (self.folder / "home").glob("logs/**/*.log")
         return sum(log.read_text().count(f" of {EPOCHS}: ") for log in logs)
 

@@ -1,4 +1,4 @@
-"""The disk under a service fills up while a study runs: who sends something is told so, and nothing is lost."""
+"""The disk under a service fills up while a study runs: clients get an error that says so, and nothing is lost."""
 
 import os
 import re

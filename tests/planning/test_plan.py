@@ -1,4 +1,4 @@
-"""From a request to a spec: what is refused, in which words, and that all of it is said at once."""
+"""From a request to a spec: mistakes, their messages, and all of them at once."""
 
 import subprocess
 import sys

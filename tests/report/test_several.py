@@ -1,4 +1,4 @@
-"""The report of a study over several architectures tells how each of them fared."""
+"""The report of a study over several architectures shows how each of them fared."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""The three verbs: what is handed out, what is kept, and what becomes of a trial."""
+"""The three verbs: which trials are proposed, what is recorded, and how a trial ends."""
 
 import math
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Early stopping by Pareto rank: properties of the rule, and what it tells a person."""
+"""Early stopping by Pareto rank: properties of the rule, and its explanations for users."""
 
 import itertools
 import math

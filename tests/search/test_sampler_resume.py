@@ -38,7 +38,7 @@ def with_troubles(search: Search, trials: int) -> list[Trial]:
 
 
 def two_at_once(search: Search, trials: int) -> list[Trial]:
-    """Two trials run; the older one ends before the next is asked for; at the end both have ended."""
+    """Two trials run; the older one ends before the next is proposed; at the end both have ended."""
     ran, running = [], [search.ask()]
     for _ in range(trials - 1):
         running.append(search.ask())
@@ -62,7 +62,7 @@ def test_a_resumed_search_equals_an_uninterrupted_one(sampler: str, run: Run) ->
 
 @pytest.mark.parametrize("sampler", ["tpe", "nsga2", "random", "qmc"])
 def test_discarded_duplicates_leave_no_trace_in_a_resumed_search(sampler: str) -> None:
-    """The space has 54 configurations: the last of 50 trials are found after many duplicates."""
+    """The space has 54 configurations: the last of 50 trials are drawn after many duplicates."""
     spec, rows = make_spec(sampler, FINITE), Rows()
     expected = one_by_one(make_search(spec), 50)
     got = one_by_one(make_search(spec, rows), 40) + one_by_one(make_search(spec, rows), 10)

@@ -1,4 +1,4 @@
-"""The standard error of a value, by resampling the confusion matrix of its kept epoch."""
+"""The standard error of a value, by resampling the confusion matrix of its best epoch."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Checkpoints over HTTP: downloaded whole or in part, exported once, asked about images that are never stored."""
+"""Checkpoints over HTTP: downloaded whole or in part, exported once, used on images that are never stored."""
 
 import hashlib
 import io

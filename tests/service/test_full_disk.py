@@ -1,4 +1,4 @@
-"""A full disk under the service: whoever sends something is told so, what is there can be read, and then it goes on."""
+"""A full disk under the service: clients get an error that says so, data can be read, and later it continues."""
 
 import errno
 import io

@@ -1,4 +1,4 @@
-"""`fersearch serve` as a process: it runs what is sent, is killed, found again, and ends so that nothing is lost."""
+"""`fersearch serve` as a process: it runs what is sent, survives kills, and ends without losses."""
 
 import json
 import signal

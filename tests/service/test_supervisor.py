@@ -24,7 +24,7 @@ from fersearch.study import Budget, Objective, StudySpec, StudyState
 
 
 class Driver:
-    """A driver that does what a test says: it holds a lease while it runs and tells which slots it holds."""
+    """A driver under a test's control: it holds a lease while it runs and reports the slots that it holds."""
 
     started: list["Driver"] = []
 
@@ -58,7 +58,7 @@ class Held:
             writer.study_changed(SLOTS, {"held": slots})
 
     def requested_slots(self) -> list[int]:
-        """The slots that the driver is asked to use."""
+        """The slots that the driver is told to use."""
         with self.store.control(self.id) as control:
             control._fetch()
             return [request.payload["slots"] for request in control.take() if request.kind == SLOTS][-1]

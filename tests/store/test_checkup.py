@@ -1,4 +1,4 @@
-"""A look at a database changes nothing, and tells what is there."""
+"""An inspection of a database changes nothing, and reports its content."""
 
 from pathlib import Path
 

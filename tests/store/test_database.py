@@ -1,4 +1,4 @@
-"""URLs, journals, file systems, and errors in words."""
+"""URLs, journals, file systems, and error messages."""
 
 import threading
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""One driver at a time, and nobody waits for a dead one."""
+"""One driver at a time, and no process waits for a dead one."""
 
 import os
 import signal
@@ -89,7 +89,7 @@ def test_a_pid_that_is_another_process_now_does_not_hold(
 def test_a_holder_out_of_sight_lapses_without_beats(
     store: Store, study: StudyRow, place: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lease, "_listening_since", lambda _: now() - timedelta(days=1))
+    monkeypatch.setattr(lease, "_server_start", lambda _: now() - timedelta(days=1))
     held = Lease.take(store.database, study.id, "faces")
     change(store, **place, process_started="1", last_beat_at=now() - timedelta(seconds=50))
     with pytest.raises(StudyBusy):
@@ -112,7 +112,7 @@ def test_a_living_holder_here_keeps_the_lease_however_long_it_is_silent(store: S
 def test_a_server_that_was_just_started_gives_a_holder_out_of_sight_time_to_beat(
     store: Store, study: StudyRow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lease, "_listening_since", lambda _: now() - timedelta(seconds=50))
+    monkeypatch.setattr(lease, "_server_start", lambda _: now() - timedelta(seconds=50))
     with Lease.take(store.database, study.id, "faces") as held:
         change(store, host="elsewhere", last_beat_at=now() - timedelta(seconds=600))
         with pytest.raises(StudyBusy):
@@ -123,7 +123,7 @@ def test_a_server_that_was_just_started_gives_a_holder_out_of_sight_time_to_beat
 
 def test_when_a_server_was_started_is_known(store: Store, dialect: str) -> None:
     with store.database.read() as connection:
-        result = lease._listening_since(connection)
+        result = lease._server_start(connection)
     assert result is None if dialect == "sqlite" else result < now()
 
 

@@ -1,4 +1,4 @@
-"""A database is made, recognised, or refused in words."""
+"""A database is created, recognised, or refused with a message."""
 
 import sqlite3
 import subprocess

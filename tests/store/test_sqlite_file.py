@@ -66,7 +66,7 @@ def until(true: Callable[[], object]) -> None:
 
 
 def noticed(writer: Writer, number: int) -> str:
-    """What is said once an epoch could not be written."""
+    """The error once an epoch could not be written."""
     tell(writer, number)
     until(lambda: writer.outage)
     return writer.trouble

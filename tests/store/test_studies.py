@@ -1,4 +1,4 @@
-"""Studies are kept, listed, changed and removed."""
+"""Studies are stored, listed, changed and removed."""
 
 import math
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Trials that are kept in memory are those of the database, however they came to change."""
+"""Cached trials equal those of the database, however they came to change."""
 
 from collections.abc import Callable
 from datetime import timedelta

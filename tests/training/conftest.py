@@ -123,7 +123,7 @@ def registry() -> Registry:
 
 @pytest.fixture
 def request_of(tmp_path: Path, base: dict[str, Any]) -> Callable[..., TrialRequest]:
-    """Makes a request for a trial of `cnn` on the patterns, its parameters and fields changed as asked."""
+    """Makes a request for a trial of `cnn` on the patterns, with changed parameters and fields."""
     prepared = prepare(Patterns(), None, {}, tmp_path / "prepared")
 
     def make(changed: Mapping[str, Value] | None = None, **fields: Any) -> TrialRequest:

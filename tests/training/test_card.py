@@ -1,4 +1,4 @@
-"""Cards from strangers: what is wrong in one is told as such, whatever it is, before anything is used."""
+"""Untrusted cards: whatever is wrong in one is reported as such, before anything is used."""
 
 import json
 import random

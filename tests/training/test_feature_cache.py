@@ -137,7 +137,7 @@ def test_the_boundary_of_a_resnet_is_where_its_stages_are_cut() -> None:
 def trained(
     patterns: Callable[..., Loaded], base: dict[str, Any], tmp_path: Any
 ) -> Callable[..., tuple[list[Epoch], dict[str, Any]]]:
-    """Trains a small frozen ResNet on the patterns; returns its epochs and what was told of the cache."""
+    """Trains a small frozen ResNet on the patterns; returns its epochs and the reported facts of the cache."""
 
     def go(epochs: int = 3, stop: int = 0, name: str = "a", **changed: Any) -> tuple[list[Epoch], dict[str, Any]]:
         torch.manual_seed(0)
@@ -178,7 +178,7 @@ def test_a_trial_with_the_cache_learns_what_one_without_it_learns(
     cached, facts = trained()
     assert facts["cached_features"]["images"] == 24
     assert facts["cached_features"]["values"] == 512
-    monkeypatch.setattr("fersearch.training.loop.find", lambda *_: None)
+    monkeypatch.setattr("fersearch.training.loop.find_prefix", lambda *_: None)
     plain, without = trained(name="b")
     assert without == {}
     assert losses(cached) == pytest.approx(losses(plain), abs=1e-5)

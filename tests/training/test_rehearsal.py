@@ -41,7 +41,7 @@ def auto(request_of: RequestOf) -> TrialRequest:
 def trained(
     request: TrialRequest, registry: Registry, **options: Any
 ) -> tuple[Outcome, list[Epoch], list[Mapping[str, Any]]]:
-    """The outcome of a trial, its epochs, and what it tells of its format."""
+    """The outcome of a trial, its epochs, and the facts of its format."""
     epochs: list[Epoch] = []
     rehearsals: list[Mapping[str, Any]] = []
 
@@ -68,7 +68,7 @@ def clocked(monkeypatch: pytest.MonkeyPatch, seconds: Mapping[str, float]) -> li
         sizes.append(count)
         return seconds[memory_format] * count
 
-    monkeypatch.setattr(rehearsal._Stage, "_timed", timed)
+    monkeypatch.setattr(rehearsal._Comparison, "_timed", timed)
     return sizes
 
 
@@ -220,7 +220,7 @@ def test_a_trial_that_is_to_leave_leaves_its_rehearsal_and_tells_nothing(
 def test_a_model_that_breaks_a_bound_is_not_rehearsed(
     auto: TrialRequest, registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rehearsal._Stage, "trouble", None)
+    monkeypatch.setattr(rehearsal._Comparison, "trouble", None)
     metrics = {**registry.metrics, "parameters": Parameters()}
     registry = Registry(registry.architectures, registry.datasets, metrics)
     outcome, _, rehearsals = trained(replace(auto, where=(Constraint("parameters", "<=", 10),)), registry)

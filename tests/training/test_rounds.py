@@ -1,4 +1,4 @@
-"""A trial under folds or repeats: every round trained, told, resumed and the best of them kept."""
+"""A trial under folds or repeats: every round trained, reported and resumed, and the best weights stored."""
 
 import json
 from collections.abc import Callable

@@ -26,7 +26,7 @@ TIMED = ("train_seconds", "peak_memory_mb")
 def go(
     request: TrialRequest, registry: Registry, stop: int = 0
 ) -> tuple[Outcome, list[tuple[int, dict[str, float]]], list[str]]:
-    """Run a trial, interrupted after epoch `stop`: its outcome, what it told without clocks, and what it said."""
+    """Run a trial, interrupted after epoch `stop`: its outcome, its epochs without clocks, and its notes."""
     epochs: list[Epoch] = []
     notes: list[str] = []
 
@@ -44,7 +44,7 @@ def corrupt(name: str) -> Callable[[Path], None]:
 
 
 def earlier(folder: Path) -> None:
-    """Turn the last state into one of the version before, which said nothing of whose it is."""
+    """Turn the last state into one of the version before, which had no stamp."""
     state = torch.load(folder / "last.pt", weights_only=True)
     del state["stamp"]
     torch.save(state, folder / "last.pt")
@@ -169,7 +169,7 @@ def test_a_state_that_agrees_is_gone_on_from_in_silence(request_of: RequestOf, r
 
 
 def test_epochs_of_a_discarded_training_do_not_count_as_recorded(request_of: RequestOf, registry: Registry) -> None:
-    """An attempt begins again, and dies after its state was saved and before anybody heard its epochs."""
+    """An attempt begins again, and dies after its state was saved and before its epochs were reported."""
     go(request_of(), registry, stop=3)
     corrupt("last.pt")(Path(request_of().scratch))
     _, lost, _ = go(request_of(attempt=2, recorded=3, recorded_by_attempt=(3,)), registry, stop=2)

@@ -1,4 +1,4 @@
-"""A restored checkpoint sees images as its trial saw them, or as it is told to."""
+"""A restored checkpoint sees images as its trial saw them, or under another augmentation on request."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -72,14 +72,14 @@ class Fersearch:
 
 
 class NoWriter:
-    """A writer for a search that nobody keeps."""
+    """A writer for a search that is not stored."""
 
     def __getattr__(self, _name: str) -> Callable[..., None]:
         return lambda *_: None
 
 
 class Optuna:
-    """Optuna as its users write it; a stopped trial is told as pruned, without values."""
+    """Optuna as its users write it; a stopped trial is reported as pruned, without values."""
 
     def __init__(
         self,

@@ -48,7 +48,7 @@ SLOW = ("mmp-median", "mmp-halving")
 
 @dataclass(frozen=True)
 class Run:
-    """One search: the hypervolume after each complete trial, the best F1, and how many trials were asked for."""
+    """One search: the hypervolume after each complete trial, the best F1, and the number of proposed trials."""
 
     times: Matrix
     volumes: Matrix
@@ -145,7 +145,7 @@ def make_cost(world: World, chance: np.random.Generator) -> float:
 
 
 def figures(run: Run, runs: Mapping[str, Run], span: float) -> dict[str, float]:
-    """Return what is told of a run beside the others of its start."""
+    """Return the facts of a run, beside those of the others of its start."""
     chance, tpe = runs["random"].volume_at(span), runs["optuna-tpe"]
     goal = 0.95 * tpe.volume_at(span)
     return {

@@ -1,4 +1,4 @@
-"""Which words make up which classes."""
+"""Which emotions make up which classes."""
 
 import pytest
 from fersearch_datasets._schemes import DERIVED, NAMES, SCHEMES, Scheme, resolve
