@@ -9,7 +9,7 @@ from fersearch.artifacts import file_digest
 from fersearch.context import components
 from fersearch.errors import PluginError, UsageError
 from fersearch.files import atomic_folder, refuse_existing_folder
-from fersearch.plugins import PluginFile, kept_name
+from fersearch.plugins import PluginFile, stored_name
 from fersearch.registry import Registry
 from fersearch.training.card import ENSEMBLE, read_card, read_card_file, read_ensemble_card
 
@@ -56,7 +56,7 @@ def digest_of(path: Path) -> str:
 def write_plugins(folder: Path, plugins: Sequence[PluginFile]) -> None:
     """Write plugin files next to the weights that need them."""
     for file in plugins:
-        (folder / file.kept_name).write_text(file.source, encoding="utf-8")
+        (folder / file.stored_name).write_text(file.source, encoding="utf-8")
 
 
 @contextmanager
@@ -145,5 +145,5 @@ def _is_pulled(folder: Path) -> bool:
 def _beside(folder: Path, entry: Mapping[str, Any]) -> Path:
     """Return the path of a plugin file of a card, under its current or an earlier version's name."""
     path, digest = entry["path"], entry["digest"]
-    names = [entry.get("file") or kept_name(path, digest), kept_name(path, digest), Path(path).name]
+    names = [entry.get("file") or stored_name(path, digest), stored_name(path, digest), Path(path).name]
     return next((folder / name for name in names if (folder / name).is_file()), folder / names[0])

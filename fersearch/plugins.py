@@ -49,17 +49,17 @@ class PluginFile:
         return f"fersearch_plugin_{Path(self.path).stem}_{self.digest[:12]}"
 
     @property
-    def kept_name(self) -> str:
+    def stored_name(self) -> str:
         """Its file name next to weights that need it."""
-        return kept_name(self.path, self.digest)
+        return stored_name(self.path, self.digest)
 
     @property
     def entry(self) -> dict[str, str]:
         """Its entry in the card of a checkpoint."""
-        return {"path": self.path, "digest": self.digest, "file": self.kept_name}
+        return {"path": self.path, "digest": self.digest, "file": self.stored_name}
 
 
-def kept_name(path: str, digest: str) -> str:
+def stored_name(path: str, digest: str) -> str:
     """Return the file name of a plugin file next to weights: stem and digest, so that no two collide."""
     return f"{Path(path).stem.lstrip('.')[:LONGEST_STEM] or 'plugin'}-{digest[:8]}.py"
 

@@ -74,8 +74,8 @@ class Front:
         if len(self.trials) < 2 or len(self.objectives) < 2:
             return []
         first, second, *_ = self.objectives
-        is_given = bounded(self.objectives, self.constraints)
-        floor = "" if is_given else f", with {floor_of(self.trials, first)} ({FLOOR:g}*best)"
+        has_bound = bounded(self.objectives, self.constraints)
+        floor = "" if has_bound else f", with {floor_of(self.trials, first)} ({FLOOR:g}*best)"
         cheap = f"{'least' if second.direction == 'min' else 'most'} {second.metric}"
         return [
             f"cheapest: {cheap} (equal within {100 * self._tolerance:.3g} %) within one standard error of the best "

@@ -123,7 +123,7 @@ def resume(name: Name, *, how: RunFlags, storage: Storage = None, as_json: AsJso
 
 @app.command()
 def pause(name: Name, storage: Storage = None, as_json: AsJson = False) -> None:
-    """Pause a study: its trials save and leave, and nobody runs it until it is resumed."""
+    """Pause a study: its trials save and exit, and it does not run until it is resumed."""
     from fersearch import api
 
     paused = api.pause_study(name, storage)

@@ -40,12 +40,12 @@ def locate(dataset: Dataset, path: str | Path | None = None) -> Path | None:
     )
 
 
-def look_for(dataset: Dataset, recorded: str | Path | None, is_kept: Callable[[Path], bool]) -> Path | None:
+def look_for(dataset: Dataset, recorded: str | Path | None, has_copy: Callable[[Path], bool]) -> Path | None:
     """Return the path at which to look for a study's data: the recorded one or, if that is gone, the current one by
     name.
 
-    `is_kept` says whether a usable copy made from a missing path is still here. Whether the data is the same must be
-    checked by digests.
+    `has_copy` returns whether a usable copy made from a missing path is still here. Whether the data is the same must
+    be checked by digests.
 
     Raises:
         DataError: nothing is known, or it is gone.
@@ -53,7 +53,7 @@ def look_for(dataset: Dataset, recorded: str | Path | None, is_kept: Callable[[P
     if recorded is None or not dataset.needs_data:
         return locate(dataset)
     path = Path(recorded)
-    if path.exists() or is_kept(path):
+    if path.exists() or has_copy(path):
         return path
     with suppress(DataError):
         if (located := locate(dataset)) is not None and located.exists():

@@ -39,10 +39,9 @@ Progress = Callable[[int, int], None]
 Array = npt.NDArray[Any]
 FORMAT = 2
 REPORT_EVERY = 64
-FOUND = (
+FACES_DETECTED = (
     "the dataset does not include the positions of its faces: they were detected, and cut with the margin of the "
-    "training images; "
-    "where none was detected, the whole image was used"
+    "training images; where none was detected, the whole image was used"
 )
 IMAGE_DIGESTS = "image_digests.npy"
 NEAR_PAIRS = "near_pairs_1.npz"
@@ -286,7 +285,7 @@ def _make(
         shape = (raw.count, int(chosen.get("channels", 1)), *[int(chosen.get("image_size", 48))] * 2)
         digest = _write(dataset, raw, shape, work, progress)
         if getattr(images, "finds", False):
-            raw.findings.append(FOUND)
+            raw.findings.append(FACES_DETECTED)
         start = source or Path()
         files_digest = digests.of_files(files, start)
         if _key(dataset, start, dataset.files(start), chosen) != folder.name:

@@ -112,7 +112,7 @@ def check_run(options: RunOptions | None = None, **changes: Any) -> None:
         "--hung-after": options.hung_after != HUNG_AFTER,
         "--grace": options.grace != GRACE,
     }
-    if options.in_process and (conflicting := [flag for flag, is_given in excluded.items() if is_given]):
+    if options.in_process and (conflicting := [flag for flag, is_set in excluded.items() if is_set]):
         raise UsageError(
             f"--in-process runs one trial in this process: {', '.join(conflicting)} cannot apply",
             "leave out one of them",

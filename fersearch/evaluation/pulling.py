@@ -55,7 +55,7 @@ def pull(study: StudyRow, choice: Choice, folder: Path, *, force: bool) -> Pulle
     trial = choice.trial
     require_checkpoint(study.name, trial)
     write_pulled(folder, study, trial, Artifacts(artifacts_folder()).open(trial.checkpoint or ""), force)
-    return Pulled(folder, trial.number, trial.values, [file.kept_name for file in study.plugins], choice.given_up)
+    return Pulled(folder, trial.number, trial.values, [file.stored_name for file in study.plugins], choice.given_up)
 
 
 def choose(store: Store, study: StudyRow, number: int | None, prefer: str | None, where: Sequence[str]) -> Choice:

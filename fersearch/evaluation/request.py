@@ -11,7 +11,7 @@ from fersearch.components import Dataset
 from fersearch.context import notices
 from fersearch.data import arrays, options
 from fersearch.data.locate import locate
-from fersearch.data.prepared import FOUND
+from fersearch.data.prepared import FACES_DETECTED
 from fersearch.data.step_lists import default_of, describe, shape_of, without_depth
 from fersearch.errors import DataError, UsageError, lookup
 from fersearch.evaluation.class_mapping import Crossing, cross
@@ -219,7 +219,7 @@ def _cut_notes(name: str, prepared: arrays.Prepared, trained: TrainedSteps) -> l
     notes = [trained.note] if trained.note else []
     if trained_shape != own:
         notes.append(f"{name} cuts its images itself ({describe(own) or 'unknown'}), not as in training")
-    return notes + [f"{name}: {line}" for line in prepared.findings if line == FOUND]
+    return notes + [f"{name}: {line}" for line in prepared.findings if line == FACES_DETECTED]
 
 
 def _offered(dataset: Dataset, recorded: Mapping[str, Value]) -> dict[str, Value]:

@@ -135,7 +135,7 @@ def _evidence(
     """Return the dataset as the study saw it, and the best model's predictions on validation."""
     if isinstance(registry, Absent):
         return registry, registry
-    round = _kept_round(store, study, best)
+    round = _best_round(store, study, best)
     try:
         dataset, prepared, params = _prepared(registry, study, best)
         loaded = _loaded(dataset, prepared, params, study.spec, round)
@@ -148,7 +148,7 @@ def _evidence(
     return _predictions(registry, best, data, loaded)
 
 
-def _kept_round(store: Store, study: StudyRow, best: Trial | None) -> int:
+def _best_round(store: Store, study: StudyRow, best: Trial | None) -> int:
     """Return the round whose model was kept."""
     if best is None or not study.spec.protocol.in_rounds:
         return 1

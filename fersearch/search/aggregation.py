@@ -48,7 +48,7 @@ def by_round(epochs: Mapping[int, Epoch]) -> dict[int, dict[int, Epoch]]:
 
 def round_values(epochs: Mapping[int, Epoch], first: Objective, metrics: Metrics) -> list[dict[str, float]]:
     """Return the values of each round: those of its best epoch by the first objective, costs of the whole round."""
-    return [_kept_values(own, best_epoch(own, first), metrics) for own in by_round(epochs).values()]
+    return [_values_of_epoch(own, best_epoch(own, first), metrics) for own in by_round(epochs).values()]
 
 
 def trial_values(
@@ -62,7 +62,7 @@ def trial_values(
     if not epochs:
         return {}
     if len(by_round(epochs)) == 1:
-        return _kept_values(epochs, kept_epoch or best_epoch(epochs, first), metrics)
+        return _values_of_epoch(epochs, kept_epoch or best_epoch(epochs, first), metrics)
     rounds = round_values(epochs, first, metrics)
     means: dict[str, float] = {}
     for name in dict.fromkeys(name for values in rounds for name in values):
@@ -78,7 +78,7 @@ def mean_of_rounds(last: Epoch, epochs: Mapping[int, Epoch], first: Objective, m
     return Epoch(last.round, trial_values(epochs, None, first, metrics), last.seconds)
 
 
-def _kept_values(epochs: Mapping[int, Epoch], kept_epoch: int | None, metrics: Metrics) -> dict[str, float]:
+def _values_of_epoch(epochs: Mapping[int, Epoch], kept_epoch: int | None, metrics: Metrics) -> dict[str, float]:
     last = epochs[max(epochs)]
     whole = {name: value for name, value in last.values.items() if _of_whole_trial(metrics.get(name))}
     best = epochs.get(kept_epoch or last.number, last).values

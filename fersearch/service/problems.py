@@ -76,7 +76,7 @@ def status_of(error: FersearchError) -> int:
 
 
 def problem_of(error: ProblemError) -> Problem:
-    """Return a problem as what is told of it."""
+    """Return the response that describes a problem."""
     title = HTTPStatus(error.status).phrase
     return Problem(
         title=title, status=error.status, detail=error.detail, hint=error.hint, mistakes=list(error.mistakes)

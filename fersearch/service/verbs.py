@@ -130,7 +130,7 @@ def rerun(
     say: Callable[[Any], None],
     **how: Any,
 ) -> Any:
-    """Train a trial again in one of this machine's slots, and compare; each epoch is told to `say`."""
+    """Train a trial again in one of this machine's slots, and compare; each epoch is passed to `say`."""
     from dataclasses import replace
 
     from fersearch.api import records

@@ -226,16 +226,16 @@ class Writer:
         # A study that must stop queues little more, and must not wait before it saves its trials.
         return len(self._queue) < QUEUE_LIMIT or self._error is not None or self._closed or self.must_stop
 
-    def _demand(self, has_given_up: Callable[[], bool]) -> None:
-        if not self._wait(count := self._queued, has_given_up):
+    def _demand(self, gives_up: Callable[[], bool]) -> None:
+        if not self._wait(count := self._queued, gives_up):
             raise self._abandoned(count - self._committed)
 
-    def _wait(self, count: int, has_given_up: Callable[[], bool]) -> bool:
+    def _wait(self, count: int, gives_up: Callable[[], bool]) -> bool:
         """Wait until this many calls are committed; return whether they are."""
         with self._changed:
             self._demanded = max(self._demanded, count)
             self._changed.notify_all()
-            while self._committed < count and not self._error and not has_given_up():
+            while self._committed < count and not self._error and not gives_up():
                 self._changed.wait(0.5)
             self._check()
             return self._committed >= count

@@ -24,7 +24,7 @@ from fersearch.training.memory_format import arrange, arranged
 from fersearch.training.summary import count_on_meta
 
 LARGE = 30_000_000  # weights
-KEPT = 100_000_000  # weights that a class keeps in memory, 400 MB; models beyond are built at each use
+CACHED_WEIGHTS = 100_000_000  # weights that a class keeps in memory, 400 MB; models beyond are built at each use
 SHARED = {*OPTIMISATION, *REGULARISATION, "target", "freeze", "frozen_batch_norm"}
 CANDIDATES = 400
 Pair = tuple[tuple[str, Value], tuple[str, Value]]
@@ -170,7 +170,7 @@ class ArchitectureSuite:
             return case.model
         model = self._build(case.params, case.task, device="meta" if case.large else "cpu")
         loaded = sum(other.weights for other in self._cases if other.model is not None and not other.large)
-        if case.large or loaded + case.weights <= KEPT:
+        if case.large or loaded + case.weights <= CACHED_WEIGHTS:
             case.model = model
         return model
 

@@ -19,7 +19,7 @@ from fersearch.files import DISK_FULL, write_atomic
 from fersearch.remote import Remote
 from fersearch.training.stamp import Stamp, Unusable, check_stamp
 
-KEPT = ("last.pt", "best-*.pt", "done.json")
+STATE_FILES = ("last.pt", "best-*.pt", "done.json")
 FileVersion = tuple[int, int, int]  # inode, modification time in nanoseconds, bytes: they differ for a replaced file
 
 
@@ -169,4 +169,4 @@ class Mirror:
 
 
 def _is_state(name: str) -> bool:
-    return any(fnmatch(name.rpartition("/")[2], pattern) for pattern in KEPT)
+    return any(fnmatch(name.rpartition("/")[2], pattern) for pattern in STATE_FILES)

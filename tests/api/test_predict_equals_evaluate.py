@@ -23,7 +23,7 @@ from fersearch.components import trained_task
 from fersearch.context import components, drain_notices
 from fersearch.data import options as dataset_options
 from fersearch.data.arrays import load, prepare
-from fersearch.data.prepared import FOUND
+from fersearch.data.prepared import FACES_DETECTED
 from fersearch.ensembles.model import answers
 from fersearch.errors import FersearchError
 from fersearch.evaluation.request import EvaluationRequest, open_input
@@ -272,7 +272,7 @@ def test_another_form_of_a_dataset_is_cut_as_the_one_of_the_training_was(tmp_pat
     for path in copies.glob("*/S005*"):
         picture.save(path)
     names, shares = judged(checkpoint, copies, EvaluationRequest(data=copies, split="train"))
-    assert f"ckplus: {FOUND}" in drain_notices()
+    assert f"ckplus: {FACES_DETECTED}" in drain_notices()
     theirs = [k for k, name in enumerate(names) if "S005" in name][:3] or pytest.fail("none of them is for training")
     np.testing.assert_allclose(predicted(checkpoint, [copies / names[k] for k in theirs]), shares[theirs], atol=1e-5)
 
@@ -354,7 +354,7 @@ def test_faces_of_another_dataset_are_detected_where_the_model_needs_them(tmp_pa
         for k in range(5):
             photograph(240, (20 + 9 * k, 60)).save(other / label / f"{k}.png")
     names, shares = judged(checkpoint, other, EvaluationRequest("imagefolder", other))
-    assert drain_notices() == [f"imagefolder: {FOUND}"]
+    assert drain_notices() == [f"imagefolder: {FACES_DETECTED}"]
     result = predicted(checkpoint, [other / name for name in names])
     np.testing.assert_allclose(result, shares, atol=1e-5)
 

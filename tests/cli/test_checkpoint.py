@@ -19,7 +19,7 @@ def garbage(dry_run: bool = False, **heaps: Heap) -> Garbage:
     return result
 
 
-FOUND = {"released": Heap(12, 12 * 700_000), "scratch": Heap(3, 2**20)}
+FILES_BY_KIND = {"released": Heap(12, 12 * 700_000), "scratch": Heap(3, 2**20)}
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def collected(monkeypatch):
 
     def collect(*, dry_run=False, storage=None):
         calls.append((dry_run, storage))
-        return garbage(dry_run, **FOUND)
+        return garbage(dry_run, **FILES_BY_KIND)
 
     monkeypatch.setattr("fersearch.maintenance.garbage.collect_garbage", collect)
     monkeypatch.setattr("fersearch.api.collect_garbage", collect, raising=False)
@@ -37,7 +37,7 @@ def collected(monkeypatch):
 
 
 def test_what_was_removed_is_reported_by_kind():
-    assert text(render_models.garbage(garbage(**FOUND))) == "\n".join(
+    assert text(render_models.garbage(garbage(**FILES_BY_KIND))) == "\n".join(
         [
             "what                                               files     size",
             "checkpoints released by their study's keep policy     12  8.01 MB",

@@ -255,7 +255,7 @@ def _join(address: str, folder: Path) -> None:
     if address == "local":
         options |= {"include_dashboard": False, "_temp_dir": str(folder)}
     sheltered = _sigterm_blocked() if address == "local" else contextlib.nullcontext()
-    with sheltered, _handlers_kept(), warnings.catch_warnings():
+    with sheltered, _handlers_restored(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             ray.init(address=address, namespace="fersearch", **options)
@@ -283,7 +283,7 @@ def _last_line(error: Exception) -> str:
 
 
 @contextlib.contextmanager
-def _handlers_kept() -> Iterator[None]:
+def _handlers_restored() -> Iterator[None]:
     """Restore this process's signal handlers after the block, which Ray replaces."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -57,7 +57,7 @@ async def create_study(
 ) -> list[records.StudyDetail]:
     """Create the studies that a study file's data describe, and queue them unless `run` is false."""
     service = service_of(request)
-    run, observe = _study_asked(service, body)
+    run, observe = _read_submission(service, body)
     names = await jobs.run("create", service.settings.storage, body=body, owner=token.owner, observe=observe)
     for name in names if run else ():
         api.queue_study(name, service.settings.storage)
@@ -70,12 +70,12 @@ async def check_study_file(
     request: Request, _: Runner, body: Annotated[dict[str, Any], Body()]
 ) -> list[records.PlannedStudy]:
     """Check a study file's data, all its mistakes at once, and return what its studies would be; nothing is stored."""
-    _study_asked(service_of(request), body)
+    _read_submission(service_of(request), body)
     plans = await jobs.run("check", _storage(request), body=body)
     return [records.PlannedStudy.model_validate(one) for one in plans]
 
 
-def _study_asked(service: Service, body: dict[str, Any]) -> tuple[bool, list[str]]:
+def _read_submission(service: Service, body: dict[str, Any]) -> tuple[bool, list[str]]:
     """Remove `run` and `observe` from a study in a request, leaving study-file data, and return both.
 
     Raises:

@@ -27,7 +27,7 @@ def upgrade() -> None:
     """Create every table and view."""
     _studies()
     _beside_a_study()
-    _asked_of_a_study()
+    _requests_of_a_study()
     _trials()
     _attempts()
     _epochs()
@@ -102,7 +102,7 @@ def _beside_a_study() -> None:
     op.create_index("environments_by_digest", "environments", ["study_id", "digest"], unique=True)
 
 
-def _asked_of_a_study() -> None:
+def _requests_of_a_study() -> None:
     op.create_table(
         "looks",
         Column("id", Integer(), primary_key=True),
