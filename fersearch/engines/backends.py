@@ -103,7 +103,7 @@ def check_run(options: RunOptions | None = None, **changes: Any) -> None:
         )
     if options.exclusive_timing and options.engine != "local":
         raise UsageError(
-            "--exclusive-timing retrains trials on this machine, not on the cluster machines that trained them",
+            "--exclusive-timing times trials on this machine, not on the cluster machines that trained them",
             "leave it out, and on a machine of the cluster: fersearch study run NAME --exclusive-timing",
         )
     excluded = {

@@ -20,7 +20,7 @@ from fersearch.components import Task
 from fersearch.registry import Registry
 from fersearch.training.augment import as_evaluated
 from fersearch.training.batches import Pixels
-from fersearch.training.bounds import OutOfBounds, check_bounds
+from fersearch.training.bounds import BoundsCheck, OutOfBounds
 from fersearch.training.checkpoint import make_card, write_checkpoint
 from fersearch.training.context import TrainingContext
 from fersearch.training.freezing import freeze
@@ -32,7 +32,7 @@ from fersearch.training.memory_format import MemoryFormat
 from fersearch.training.model import build, open_data, prepare_torch
 from fersearch.training.numerics import Diverged, Precision, describe_error, first_line, is_out_of_memory, resolve
 from fersearch.training.preemption import Preempted, Pulse, unwatched
-from fersearch.training.rehearsal import Settle, settled_format
+from fersearch.training.rehearsal import Settle, Subject, settled_format
 from fersearch.training.request import TrialRequest
 from fersearch.training.rounds import Epochs, Round, Rounds, seed_of
 from fersearch.training.scratch import locked
@@ -123,9 +123,8 @@ class _Run:
         self.stamp = stamp_of(request, loaded.digest)
         architecture = registry.architecture(request.architecture)
         check = self.bounds(registry, loaded.task, trained=False)
-        self.memory_format = settled_format(
-            request, architecture, loaded, device, precision, self.settle, self.pulse, check
-        )
+        subject = Subject(request, architecture, loaded, device, precision)
+        self.memory_format = settled_format(subject, self.settle, self.pulse, check)
         self.facts["memory_format"] = self.memory_format
         self.rounds = self.new_rounds(loaded.rounds)
         try:
@@ -243,14 +242,13 @@ class _Run:
 
         `trained` says whether that model is the one that is trained afterwards.
         """
-        where, params = self.request.where, self.request.params
-        if not where:
+        if not self.request.where:
             return lambda *_: None
+        check_bounds = BoundsCheck(self.request.where, registry.metrics, task, self.stopwatch, self.figures)
 
         def check(model: nn.Module, pixels: Pixels) -> None:
-            evaluated = as_evaluated(model, params)
             try:
-                check_bounds(where, registry.metrics, evaluated, task, pixels, self.stopwatch, self.figures, trained)
+                check_bounds(as_evaluated(model, self.request.params), pixels, trained)
             finally:
                 self.facts |= {"latency": self.stopwatch.facts} if self.stopwatch.facts else {}
 

@@ -69,15 +69,19 @@ class Rehearsal:
         return {**facts, "trouble": self.trouble} if self.trouble else facts
 
 
+@dataclass(frozen=True)
+class Subject:
+    """The trial to rehearse: its request, architecture and data, and where and how it computes."""
+
+    request: TrialRequest
+    architecture: Architecture
+    loaded: Loaded
+    device: torch.device
+    precision: Precision
+
+
 def settled_format(
-    request: TrialRequest,
-    architecture: Architecture,
-    loaded: Loaded,
-    device: torch.device,
-    precision: Precision,
-    settle: Settle,
-    pulse: Pulse = unwatched,
-    check: Check = lambda *_: None,
+    subject: Subject, settle: Settle, pulse: Pulse = unwatched, check: Check = lambda *_: None
 ) -> MemoryFormat:
     """Return the memory format of a trial: as requested, as decided before for its shape, or by a rehearsal now.
 
@@ -87,17 +91,18 @@ def settled_format(
         FersearchError: the network cannot be built, or fails on images in the contiguous format.
         Preempted: `pulse`, called between steps, returned True.
     """
-    if request.memory_format != "auto" or device.type not in REHEARSED:
+    request = subject.request
+    if request.memory_format != "auto" or subject.device.type not in REHEARSED:
         return resolve_format(request.memory_format)
-    shape = shape_of(request, loaded.task, device, precision)
+    shape = shape_of(request, subject.loaded.task, subject.device, subject.precision)
     if shape in request.formats:
         known = request.formats[shape]
         settle({"shape": shape, "memory_format": known})
         return resolve_format(known)
-    rehearsal = rehearse(request, architecture, loaded, device, precision, pulse, check)
+    rehearsal = rehearse(subject, pulse, check)
     if not rehearsal:
         return "contiguous"
-    named = {"architecture": architecture.name} if rehearsal.trouble else {}
+    named = {"architecture": subject.architecture.name} if rehearsal.trouble else {}
     return resolve_format(settle({**rehearsal.facts(shape), **named}))
 
 
@@ -111,15 +116,7 @@ def shape_of(request: TrialRequest, task: Task, device: torch.device, precision:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def rehearse(
-    request: TrialRequest,
-    architecture: Architecture,
-    loaded: Loaded,
-    device: torch.device,
-    precision: Precision,
-    pulse: Pulse = unwatched,
-    check: Check = lambda *_: None,
-) -> Rehearsal | None:
+def rehearse(subject: Subject, pulse: Pulse = unwatched, check: Check = lambda *_: None) -> Rehearsal | None:
     """Take a few steps of a trial in both formats; None where they fail in the contiguous one too.
 
     Raises:
@@ -127,11 +124,12 @@ def rehearse(
         Preempted: `pulse` returned True.
     """
     started = time.perf_counter()
+    request, architecture, loaded, device = subject.request, subject.architecture, subject.loaded, subject.device
     pixels = Pixels.of(loaded.images, loaded.mean, loaded.std, device)
     model = build(architecture, replace(request, weights=None), loaded, pixels)
     check(model, pixels)
     fixed = freeze(architecture, model, request.params)
-    trainer = Trainer.of(model, loaded, request.params, pixels, request.objective, precision)
+    trainer = Trainer.of(model, loaded, request.params, pixels, request.objective, subject.precision)
     trainer.micro_batches = min(request.micro_batches, max(1, trainer.batches.batch_size))
     alive = weakref.ref(model)
     comparison = _Comparison(trainer, fixed, pulse, time.perf_counter() + LIMIT, derive(request.seed, "batches", 1))

@@ -41,7 +41,7 @@ from fersearch.training.loop import train
 from fersearch.training.measure import synchronize
 from fersearch.training.memory_format import MemoryFormat, arrange
 from fersearch.training.numerics import Precision
-from fersearch.training.rehearsal import rehearse
+from fersearch.training.rehearsal import Subject, rehearse
 from fersearch.training.request import TrialRequest
 
 Params = Mapping[str, Any]
@@ -226,7 +226,7 @@ def networks(loaded: Loaded, rounds: int, folder: Path, names: Sequence[str]) ->
         compare(sides, count, rounds, "bare step")
         params = {**PARAMS, **own, "augmentation": "standard"}
         request = TrialRequest("", "", 0, 1, params, name, "", "", {}, Objective("valid_loss", "min"), 0, "", "")
-        print(f"rehearsal: {rehearse(request, model, loaded, CPU, 'float32')}", flush=True)
+        print(f"rehearsal: {rehearse(Subject(request, model, loaded, CPU, 'float32'))}", flush=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -13,7 +13,7 @@ from fersearch.registry import Registry
 from fersearch.study import Constraint
 from fersearch.training.attempt import run_trial
 from fersearch.training.batches import Pixels
-from fersearch.training.bounds import OutOfBounds, check_bounds
+from fersearch.training.bounds import BoundsCheck, OutOfBounds
 from fersearch.training.latency import SteadyLatency, Stopwatch
 from fersearch.training.measure import ModelFigures, flops
 from fersearch.training.request import TrialRequest
@@ -54,7 +54,7 @@ def look(
     pixels = Pixels.of(images.numpy(), (0.5,), (0.5,), torch.device("cpu"))
     stopwatch = FakeStopwatch(latency, alone)
     where = [Constraint.parse(bound) for bound in bounds]
-    check_bounds(where, METRICS, model, TASK, pixels, stopwatch, ModelFigures(dict(known or {})), trained)
+    BoundsCheck(where, METRICS, TASK, stopwatch, ModelFigures(dict(known or {})))(model, pixels, trained)
     return stopwatch.taken
 
 
