@@ -51,10 +51,10 @@ def shifts(browser: Browser, served: Served) -> None:
         wait_for(lambda name=name: served.get(f"/studies/{name}").json()["state"] == "complete")
         for view, one in pages.items():
             one.page.wait_for_timeout(6000)
-            moved = sum(float(shift[0]) for shift in one.shifts)  # type: ignore[arg-type]
-            print(
-                f"{view}, {size['width']} wide: {len(one.shifts)} shifts, {moved:.4f} in all {one.shifts}", flush=True
-            )
+            moved = sum(float(size) for size, *_ in one.shifts)
+            print(f"{view}, {size['width']} wide: {len(one.shifts)} shifts, {moved:.4f} in all", flush=True)
+            for what in sorted(one.shifts, key=lambda shift: -shift[0])[:3]:
+                print(f"  {what}"[:300])
             one.context.close()
 
 

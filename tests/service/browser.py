@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from shutil import which
+from typing import Any
 
 import playwright.sync_api as playwright
 
@@ -60,7 +61,7 @@ class Page:
         self.page.evaluate("shifts.length = 0")
 
     @property
-    def shifts(self) -> list[list[object]]:
+    def shifts(self) -> list[list[Any]]:
         """The shifts that no input caused: how much each moved, and what."""
-        result: list[list[object]] = self.page.evaluate("shifts")
+        result: list[list[Any]] = self.page.evaluate("shifts")
         return result

@@ -27,6 +27,9 @@ WIDER = """() => document.documentElement.scrollWidth <= innerWidth ? [] :
 TRANSFER = 150_000
 """Bytes of the first view at most, as they are sent."""
 
+STEADY = 0.01
+"""Shifts of the layout at most, while events arrive, as browsers count them; 0.1 is taken for good."""
+
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here"),
@@ -65,9 +68,12 @@ def test_a_study_from_the_form_to_the_face(browser: Browser, served: Served, tmp
     page.locator("textarea").fill("batch_size = 32\nconvolutions = 1")
     page.get_by_role("button", name="Create and run").click()
     page.get_by_role("heading", name="formed").wait_for()
+    page.get_by_role("heading", name="Pick a model").wait_for()
+    one.forget_shifts()
     page.locator(".live canvas").wait_for(timeout=60_000)
     page.get_by_text("by Pareto fronts; the best").first.wait_for(timeout=120_000)
     page.locator("h1 .badge.complete").wait_for(timeout=180_000)
+    assert sum(float(size) for size, *_ in one.shifts) < STEADY, one.shifts
 
     page.locator("section", has_text="Stopped early").get_by_role("link").first.click()
     page.get_by_role("heading", name="Why it stopped").wait_for()
@@ -155,6 +161,8 @@ def test_two_studies_are_compared_in_one_plot(browser: Browser, served: Served):
     for name in ("small", "formed"):
         page.locator("svg").get_by_role("link", name=re.compile(f"^{name} trial")).first.wait_for()
         page.get_by_role("row", name=re.compile(name)).wait_for()
+    colours = [page.locator(f"a[aria-label^='{name} '] circle").first for name in ("small", "formed")]
+    assert len({one.evaluate("(circle) => getComputedStyle(circle).fill") for one in colours}) == 2
     assert one.errors == []
 
 

@@ -5,7 +5,7 @@ import { duration, number } from "./format.js";
 import { Badge, Failure } from "./parts.js";
 import { link } from "./route.js";
 import { scale } from "./scales.js";
-import { Axes } from "./scatter.js";
+import { Axes, skyline } from "./scatter.js";
 import { studies } from "./state.js";
 
 const BOX = { left: 60, right: 708, top: 12, bottom: 316 };
@@ -40,9 +40,9 @@ function Fronts({ names, charts }) {
   return html`<section class="card"><figure class="chart">
     <svg viewBox="0 0 720 360" role="group" aria-label=${`Fronts of ${names.join(", ")}`}>
       <${Axes} xs=${xs} ys=${ys} x=${first.metrics[x]?.label ?? x} y=${first.metrics[y].label} box=${BOX} />
-      ${fronts.map((front, i) => html`<g style=${{ color: `var(--${COLOURS[i % COLOURS.length]})` }}>
-        <path class="curve" d=${front.map((one, j) => (j ? `H${xs.at(one.x)}V${ys.at(one.y)}` : `M${xs.at(one.x)} ${ys.at(one.y)}`)).join("")} />
-        ${front.map((one) => html`<a href=${link("trial", names[i], String(one.trial))} aria-label=${`${names[i]} trial ${one.trial}`}><circle cx=${xs.at(one.x)} cy=${ys.at(one.y)} r="6" /></a>`)}</g>`)}
+      ${fronts.map((front) => front.map((one) => ({ ...one, px: xs.at(one.x), py: ys.at(one.y) }))).map((front, i) => html`<g style=${{ color: `var(--${COLOURS[i % COLOURS.length]})` }}>
+        <path class="curve" d=${skyline(front).map((one, j) => (j ? `H${one.px}V${one.py}` : `M${one.px} ${one.py}`)).join("")} />
+        ${front.map((one) => html`<a href=${link("trial", names[i], String(one.trial))} aria-label=${`${names[i]} trial ${one.trial}`}><circle cx=${one.px} cy=${one.py} r="6" /></a>`)}</g>`)}
     </svg>
     <ul class="legend">${names.map((name, i) => html`<li style=${{ color: `var(--${COLOURS[i % COLOURS.length]})` }}>● <span>${name}</span></li>`)}</ul>
   </figure></section>`;

@@ -46,7 +46,7 @@ export function Face({ study, trial }) {
         <label class="button">Choose images<input type="file" accept="image/*" multiple disabled=${!model} onChange=${(event) => ask(event.target.files)} /></label>
         <p class="quiet">or drop them here</p>
         <${Failure} error=${error} />
-        <div aria-live="polite">${busy && html`<p class="quiet">Predicting … The first time, the model is exported, which takes some seconds.</p>`}
+        <div aria-live="polite">${busy && html`<${FirstTime} />`}
         ${answers.map((one) => html`<${Answer} key=${one.url} answer=${one}><img src=${one.url} alt=${one.image} width=${one.width} height=${one.height} /></${Answer}>`)}</div>
       </section>
       <${Camera} path=${path} />
@@ -84,6 +84,8 @@ function Card({ model }) {
   const seen = study.data?.seen ?? {};
   return html`<p class="quiet">Trained on ${study.dataset}${seen.counts ? ` (${seen.counts.train?.toLocaleString("en")} images)` : ""}. It assigns one of its classes to every face${seen.classes?.length ? `: ${seen.classes.join(", ")}` : ""}.</p>`;
 }
+
+const FirstTime = () => html`<p class="quiet">Predicting … The first time, the model is exported, which takes some seconds.</p>`;
 
 function Answer({ answer, children }) {
   return html`<article class="answer">
@@ -161,6 +163,7 @@ function Camera({ path }) {
     <button type="button" disabled=${!path} onClick=${on ? stop : start}>${on ? "Stop camera" : "Start camera"}</button>
     ${on && html`<span class="quiet rate"> ${rate.toFixed(1)} frames per second</span>`}
     <${Failure} error=${error} />
+    ${on && !answer && !error && html`<${FirstTime} />`}
     <div class="boxed" hidden=${!on}><video ref=${video} muted playsinline></video>${answer && html`<${Boxes} answer=${answer} />`}</div>
     ${answer?.faces.map((face, i) => html`<${Bars} key=${i} face=${face} name=${`Face ${i + 1}`} />`)}
   </section>`;

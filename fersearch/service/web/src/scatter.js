@@ -44,7 +44,7 @@ export function Axes({ xs, ys, x, y, box }) {
 }
 
 // Of the front those that no other beats in the two things that are drawn.
-function skyline(front) {
+export function skyline(front) {
   let best = Infinity;
   return front.filter((one) => one.py < best && (best = one.py));
 }

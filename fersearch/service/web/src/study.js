@@ -104,7 +104,7 @@ function Head({ study, onFailure, reload }) {
         ${!active && html`<button type="button" onClick=${discard}>Delete</button>`}
       </div>`}
     </div>
-    <div class="card">
+    <div class="card head">
       <${Progress} counts=${study.counts} total=${study.budget.trials} />
       <${Facts} facts=${{
         Trials: `${Object.entries(study.counts).map(([state, count]) => `${count} ${state}`).join(", ") || "none"} of ${study.budget.trials}`,
