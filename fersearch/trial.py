@@ -1,9 +1,9 @@
 """The records of a trial: states, attempts, epochs and outcomes."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
 from fersearch.space import Value
 
@@ -94,6 +94,15 @@ class Epoch:
     round: int = 1
     last: bool = False
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the epoch as plain data."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Return the epoch of plain data that `to_json` made."""
+        return cls(**data)
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -110,6 +119,15 @@ class Outcome:
     kept_epoch: int | None = None
     checkpoint: str | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the outcome as plain data."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Return the outcome of plain data that `to_json` made."""
+        return cls(**{**data, "reason": Reason(data["reason"])})
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ import sys
 import time
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import asdict
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
@@ -126,7 +125,7 @@ class Reporter:
 
     def report(self, epoch: Epoch) -> Decision:
         """Report an epoch and wait for the decision."""
-        decision = Decision(self._ask({"epoch": asdict(epoch)}, "decision"))
+        decision = Decision(self._ask({"epoch": epoch.to_json()}, "decision"))
         return Decision.INTERRUPT if self.preempted and decision is Decision.CONTINUE else decision
 
     def settle(self, rehearsal: Mapping[str, Any]) -> str:
@@ -142,7 +141,7 @@ class Reporter:
 
     def finish(self, outcome: Outcome) -> None:
         """Report the outcome of the attempt."""
-        data = asdict(outcome)
+        data = outcome.to_json()
         if self.preempted and outcome.reason is Reason.INTERRUPTED:
             data["reason"] = Reason.PREEMPTED
         send(self.connection, {"outcome": data})

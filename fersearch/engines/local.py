@@ -182,7 +182,7 @@ class LocalEngine:
         elif self._quiet.handle(running.trial.number, message):
             pass
         elif "epoch" in message:
-            epoch = Epoch(**message["epoch"])
+            epoch = Epoch.from_json(message["epoch"])
             decision = self.search.record(running.trial.number, epoch)
             if decision is Decision.CONTINUE and self._applied:
                 decision = Decision.INTERRUPT
@@ -193,8 +193,7 @@ class LocalEngine:
         elif "rehearsed" in message:
             running.process.send({"format": self._settle(running.trial.number, message["rehearsed"])})
         elif "outcome" in message:
-            outcome = message["outcome"]
-            self._end(running, Outcome(**{**outcome, "reason": Reason(outcome["reason"])}))
+            self._end(running, Outcome.from_json(message["outcome"]))
         elif "note" in message:
             self.observer.note(f"trial {running.trial.number}: {message['note']}")
         elif "pid" in message:

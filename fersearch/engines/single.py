@@ -67,7 +67,7 @@ class SingleTrial:
             if "pid" in message:
                 process.pid = message["pid"]
             elif "epoch" in message:
-                epoch = Epoch(**message["epoch"])
+                epoch = Epoch.from_json(message["epoch"])
                 self.epochs[epoch.number] = epoch
                 self.report(epoch)
                 decision = Decision.STOP if epoch.number == self.last else Decision.CONTINUE
@@ -77,8 +77,7 @@ class SingleTrial:
             elif "rehearsed" in message:
                 process.send({"format": suggested_format(0, message["rehearsed"])})
             elif "outcome" in message:
-                outcome = message["outcome"]
-                return Outcome(**{**outcome, "reason": Reason(outcome["reason"])})
+                return Outcome.from_json(message["outcome"])
         return None
 
 

@@ -73,7 +73,7 @@ class Progress:
     def unreported(self, recorded: int | None) -> Iterator[Epoch]:
         """Yield the epochs after the first `recorded` ones; none where `recorded` is None."""
         for record in self.history[len(self.history) if recorded is None else recorded :]:
-            yield Epoch(**record)
+            yield Epoch.from_json(record)
 
     def update_best(self, number: int, loss: float) -> None:
         """Update the best epoch by the loss of an epoch; of equal epochs the first is the best."""
@@ -167,7 +167,7 @@ class Snapshots:
 
     def end_epoch(self, epoch: Epoch) -> None:
         """Store this epoch's weights if it is the best so far, and take a snapshot if one is due."""
-        self.progress.history.append(asdict(epoch))
+        self.progress.history.append(epoch.to_json())
         if self.progress.best_epoch == epoch.number:
             self.states.save_best(epoch.number, self.trainer.saved_module)
         if self.due(self.progress.seconds):

@@ -16,7 +16,6 @@ import threading
 import traceback
 import zipfile
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +60,7 @@ class TrialActor(Trainable):
         except ray.exceptions.RayError:
             raise
         except Exception as error:
-            message = {"outcome": asdict(failed(error))}
+            message = {"outcome": failed(error).to_json()}
         over = not message or "outcome" in message or "exited" in message
         if over:
             self._kill_process()
@@ -110,7 +109,7 @@ class TrialActor(Trainable):
                     return message
             elif outcome := process.hung():
                 pool.kill(process)
-                return {"outcome": asdict(outcome)}
+                return {"outcome": outcome.to_json()}
 
     def _begin(self, order: Message, request: Message) -> None:
         there, here = Path(order["home"]), node_home(order)
