@@ -77,7 +77,7 @@ def _version(wanted: bool) -> None:
 def _common(
     context: typer.Context,
     version: Annotated[  # noqa: ARG001
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks (as FERSEARCH_DEBUG=1).")] = False,
     server: Annotated[

@@ -18,7 +18,7 @@ def doctor(
     storage: Storage = None,
     as_json: AsJson = False,
 ) -> int:
-    """Check machine, packages, database, disk, plugins and data; leave with 1 when something fails."""
+    """Check machine, packages, database, disk, plugins and data; exit with 1 if something fails."""
     from fersearch import api
     from fersearch.cli import parts, render
 

@@ -11,7 +11,7 @@ Number = Annotated[int, typer.Argument(metavar="N", help="The trial's number.")]
 
 
 def explain(study: Study, number: Number, storage: Storage = None, as_json: AsJson = False) -> None:
-    """Explain why a trial stopped or went on: its rank at the last rung, who was ahead of it and by what."""
+    """Explain why a trial stopped or continued: its last rank, which trials were ahead of it, and by how much."""
     from fersearch import api
 
     explanation = api.explain_trial(study, number, storage)

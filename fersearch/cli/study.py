@@ -98,7 +98,7 @@ def run(
     storage: Storage = None,
     as_json: AsJson = False,
 ) -> int:
-    """Go on with a study that stopped, or was only created; 'NAME/*' means all whose names fit."""
+    """Continue a stopped study, or start one that was only created; 'NAME/*' runs all that match."""
     from fersearch import api
 
     seconds = flags.duration("--timeout", timeout)
@@ -112,7 +112,7 @@ def run(
 @app.command()
 @flat
 def resume(name: Name, *, how: RunFlags, storage: Storage = None, as_json: AsJson = False) -> int:
-    """Let a paused study go on: `study run` under another name."""
+    """Resume a paused study; the same as `study run`."""
     from fersearch import api
 
     names = api.matching_studies([name], storage)
@@ -140,7 +140,7 @@ def pause(name: Name, storage: Storage = None, as_json: AsJson = False) -> None:
 
 @app.command()
 def stop(name: Name, storage: Storage = None, as_json: AsJson = False) -> None:
-    """Stop a study that runs, here or elsewhere: it finishes its epochs, saves and leaves."""
+    """Stop a running study, here or elsewhere: it finishes its epochs, saves and exits."""
     from fersearch import api
 
     stopping = api.stop_study(name, storage)
