@@ -42,12 +42,12 @@ class ServiceHere(TestClient):
 
     def send(self, *arguments: Any, **options: Any) -> Any:
         """Send a request and return the answer."""
-        kept = list(_connected)
+        connections = list(_connected)
         _connected.clear()
         try:
             return super().send(*arguments, **options)
         finally:
-            _connected[:] = kept
+            _connected[:] = connections
 
 
 @pytest.fixture
