@@ -15,8 +15,9 @@ from fersearch.trial import SPREAD, STD
 Direction = Literal["max", "min"]
 ARCHITECTURE = "architecture"
 """The dimension of a study over several architectures that says which of them a trial has."""
-FINISH = "finish"
-"""Studies `finish/NAME` train the finalists of study NAME; they are listed only where all studies are."""
+FINISH, REFIT = "finish", "refit"
+"""Studies `finish/NAME` train the finalists of study NAME, and are listed only where all studies are; `refit/NAME`
+retrain its best configuration."""
 
 
 def is_finish(name: str) -> bool:

@@ -10,12 +10,13 @@ from fersearch.context import components_of, notices, open_store
 from fersearch.engines.backends import check_run
 from fersearch.engines.driver import Interrupted
 from fersearch.engines.finishing import Retraining, begin, finish, has_ended
+from fersearch.errors import UsageError
 from fersearch.evaluation.finished import Finish, finish_of
 from fersearch.observer import Observer
 from fersearch.planning.mistakes import Mistakes
 from fersearch.planning.parts import unseen_datasets
 from fersearch.run_options import RunOptions
-from fersearch.store import Lease
+from fersearch.store import Lease, StudyRow
 
 
 @dataclass(frozen=True)
@@ -58,9 +59,14 @@ def finish_study(
     """
     options = replace(options or RunOptions(), **changes)
     check_run(options)
+    if options.exclusive_timing:
+        raise UsageError(
+            "--exclusive-timing times the front of a search, not the trainings of a finish",
+            f"leave it out here; and to time the front: fersearch study run {name} --exclusive-timing",
+        )
     watcher = observer or Observer()
     how = replace(options, trials=None, timeout=None, keep=None, accept_data_change=False)
-    how = replace(how, in_process=False, exclusive_timing=False)
+    how = replace(how, in_process=False)
 
     def run(study: str, data: Path | None) -> object:
         return run_study(study, replace(how, data=options.data or data), observer=watcher, storage=storage)
@@ -68,11 +74,7 @@ def finish_study(
     retraining = Retraining(finalists, seeds, epochs)
     with open_store(storage) as store:
         study = store.study(name)
-        if unseen:
-            mistakes = Mistakes()
-            more = unseen_datasets(unseen, components_of(study), mistakes)
-            mistakes.settle()
-            study = replace(study, spec=replace(study.spec, unseen=(*study.spec.unseen, *more)))
+        study = _with_unseen(study, unseen)
         try:
             return finish(store, study, retraining, run, watcher.note, storage, options.artifacts)
         except Interrupted as interrupted:
@@ -82,19 +84,30 @@ def finish_study(
             ) from interrupted
 
 
-def begin_finish(name: str, retraining: Retraining, storage: str | None = None) -> FinishBegun:
+def begin_finish(
+    name: str, retraining: Retraining, unseen: Sequence[str] = (), storage: str | None = None
+) -> FinishBegun:
     """Begin the finish of a study: create the study that trains its finalists, for the caller to run.
 
-    Once all are trained, `finish_study` opens test.
+    Once all are trained, `finish_study` opens test; the `unseen` datasets, which it then needs, are only checked.
 
     Raises:
-        UsageError: the front is empty, or a number is too small.
+        UsageError: the front is empty, a number is too small, or there is no such dataset.
         StudyBusy: a live driver runs it.
     """
     with open_store(storage) as store:
         study = store.study(name)
         if finish_of(name, store.looks(study.id)):
             return FinishBegun("", True)
+        _with_unseen(study, unseen)
         with Lease.take(store.database, study.id, name, resume=False):
             owner = begin(store, study, retraining, notices.append)
         return FinishBegun(owner.name, has_ended(store, owner))
+
+
+def _with_unseen(study: StudyRow, unseen: Sequence[str]) -> StudyRow:
+    """Return a study that also lists these datasets as unseen. Raise UsageError with all mistakes in them."""
+    mistakes = Mistakes()
+    more = unseen_datasets(unseen, components_of(study), mistakes) if unseen else ()
+    mistakes.settle()
+    return replace(study, spec=replace(study.spec, unseen=(*study.spec.unseen, *more)))

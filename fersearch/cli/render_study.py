@@ -20,7 +20,7 @@ def study(view: "StudyView") -> RenderableType:
     status: dict[str, Cell] = {
         "state": view.state.value,
         **({"ended": view.ending} if view.ending else {}),
-        "trials": f"{formatting.counts(view.counts)} of {view.spec.budget.trials}",
+        "trials": f"{formatting.counts(view.counts)} of {view.spec.budget.trials}{_uncounted(view)}",
         **({"best": str(view.best)} if view.best else {}),
         "time used": formatting.brief(view.seconds),
         **({"timing": view.timing} if view.timing else {}),
@@ -35,6 +35,12 @@ def study(view: "StudyView") -> RenderableType:
         "storage": view.storage,
     }
     return _study(f"study {view.name}", view.spec, status)
+
+
+def _uncounted(view: "StudyView") -> str:
+    """Return a remark where the budget may not count all of a study's trials; else nothing."""
+    some = view.spec.where and view.counts.get("infeasible")
+    return " (trials that break a bound before training do not count)" if some else ""
 
 
 def _change(change: Change) -> str:

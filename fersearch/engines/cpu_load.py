@@ -3,16 +3,16 @@
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fersearch.formatting import plural
 from fersearch.trial import MUCH_OTHER_WORK
 
+SHARE = "other_cpu_share"
 NOTE = (
-    "other processes kept {share:.0%} of {cores} busy while trial {trial} ran: wall seconds are not comparable then, "
-    "cpu_seconds nearly are; --exclusive-timing retrains the front alone to time it at the end"
+    "other processes kept {share:.0%} of {cpu} busy while trial {trial} ran: wall seconds are not comparable then, "
+    "cpu_seconds nearly are"
 )
 
 
@@ -29,8 +29,11 @@ class CpuTimes:
     ours: float
 
 
-def cpu_times() -> CpuTimes | None:
-    """Return the times of the cores that this process may use; None if the system does not report them."""
+def cpu_times(pid: int | None = None) -> CpuTimes | None:
+    """Return the times of the cores that this process may use; None if the system does not report them.
+
+    Ours are this process, or that of `pid`, and its descendants.
+    """
     import psutil
 
     allowed = os.sched_getaffinity(0) if sys.platform == "linux" else None
@@ -38,7 +41,7 @@ def cpu_times() -> CpuTimes | None:
         cores = [
             times for core, times in enumerate(psutil.cpu_times(percpu=True)) if allowed is None or core in allowed
         ]
-        own = psutil.Process()
+        own = psutil.Process(pid)
         ours = sum(map(_seconds, (own, *own.children(recursive=True))))
     except (psutil.Error, OSError, NotImplementedError):
         return None
@@ -46,11 +49,10 @@ def cpu_times() -> CpuTimes | None:
 
 
 class OtherLoad:
-    """The mean share of the CPU that processes other than ours took during each trial; a large one is noted once."""
+    """The mean share of the CPU that processes other than ours took during each trial."""
 
-    def __init__(self, note: Callable[[str], None], read: Callable[[], CpuTimes | None] | None = None) -> None:
-        self._note, self._read = note, read or cpu_times
-        self._noted = False
+    def __init__(self, read: Callable[[], CpuTimes | None] | None = None) -> None:
+        self._read = read or cpu_times
         self._begun: dict[int, CpuTimes] = {}
 
     def join(self, trial: int) -> None:
@@ -60,15 +62,30 @@ class OtherLoad:
 
     def leave(self, trial: int) -> dict[str, float]:
         """Record a trial's end; return its `other_cpu_share` from 0 to 1, empty if that is unknown."""
-        before, after = self._begun.pop(trial, None), self._read()
+        before = self._begun.pop(trial, None)
+        after = self._read() if before else None
         if before is None or after is None or after.clock <= before.clock:
             return {}
         others = (after.busy - before.busy) - (after.ours - before.ours)
         share = min(1.0, max(0.0, others / (after.clock - before.clock) / after.cores))
-        if share >= MUCH_OTHER_WORK and not self._noted:
-            self._noted = True
-            self._note(NOTE.format(share=share, cores=plural(after.cores, "core"), trial=trial))
-        return {"other_cpu_share": round(share, 2)}
+        return {SHARE: round(share, 2)}
+
+
+class OtherLoadNote:
+    """Notes the first trial of a run during which other processes took much of the CPU; `advice` follows the note."""
+
+    def __init__(self, note: Callable[[str], None], advice: str = "") -> None:
+        self._note, self._advice = note, advice
+        self._noted = False
+
+    def look(self, trial: int, facts: Mapping[str, Any]) -> None:
+        """Note an attempt's facts if they say so, unless an earlier trial's did."""
+        if self._noted or (share := float(facts.get(SHARE, 0.0))) < MUCH_OTHER_WORK:
+            return
+        self._noted = True
+        cpu = f"the CPU of {facts['node']}" if "node" in facts else "the CPU"
+        note = NOTE.format(share=share, cpu=cpu, trial=trial)
+        self._note(f"{note}; {self._advice}" if self._advice else note)
 
 
 def _busy(core: Any) -> float:

@@ -39,7 +39,7 @@ from fersearch.search.samplers import judged_epochs
 from fersearch.store import Lease, Store, StudyRow, Writer
 from fersearch.store.control import ENQUEUE, PAUSE, SLOTS, STOP
 from fersearch.store.records import Request
-from fersearch.study import StudyState
+from fersearch.study import FINISH, REFIT, StudyState
 from fersearch.study_data import StudyData, open_study_data, settle
 from fersearch.training.baseline import mean_baseline, predictive
 from fersearch.training.request import TrialRequest
@@ -229,6 +229,7 @@ class Driver:
             watch=self._watch,
             settle=settle,
             refuse=lambda trial: self._figures.refusal(trial) or memory.refusal(trial),
+            advice=advice(self.study.name, self.options),
         ).run()
         self._note_time()
         self.over = search.done
@@ -305,6 +306,13 @@ def to_preload(registry: Registry, study: StudyRow) -> list[str]:
     modules = dict.fromkeys(type(component).__module__ for component in used)
     named = [name for module in modules for name in getattr(sys.modules.get(module), "preload", ())]
     return [*PRELOAD, *registry.modules, *named]
+
+
+def advice(study: str, options: RunOptions) -> str:
+    """Return how to time a front alone, for a note; empty where the run does so, or retrains another's trials."""
+    if options.exclusive_timing or study.startswith((f"{FINISH}/", f"{REFIT}/")):
+        return ""
+    return f"to time the front alone: fersearch study run {study} --exclusive-timing"
 
 
 def environment() -> dict[str, Any]:

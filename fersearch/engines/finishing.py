@@ -161,8 +161,7 @@ def _plan(study: StudyRow, searched: Sequence[Trial], retraining: Retraining) ->
         complete = sum(trial.state is TrialState.COMPLETE for trial in searched)
         within = " within the bounds" if study.spec.where else ""
         why = "no complete trial" if not complete else f"no trial on the front: none beats the baseline{within}"
-        more = "run more trials" if any(trial.state.ended for trial in searched) else "run it first"
-        hint = f"{more}: fersearch study run {study.name} --trials N"
+        hint = _how_to_get_one(study, searched)
         raise UsageError(f"study '{study.name}' has {why}, so there is nothing to finish", hint)
     if SEED in study.spec.space:
         raise UsageError(
@@ -175,6 +174,15 @@ def _plan(study: StudyRow, searched: Sequence[Trial], retraining: Retraining) ->
             finalists.append(configuration)
     seeds = fresh_seeds(study.spec.seed, retraining.seeds)
     return [{**params, SEED: seed} for params in finalists[: retraining.finalists] for seed in seeds]
+
+
+def _how_to_get_one(study: StudyRow, searched: Sequence[Trial]) -> str:
+    """Return how a study without a front may come to have one."""
+    if not any(trial.state.ended for trial in searched):
+        return f"run it first: fersearch study run {study.name} --trials N"
+    if all(trial.untrained for trial in searched):
+        return f"change what it searches: fersearch study extend {study.name} --set NAME=...; then run it again"
+    return f"run more trials: fersearch study run {study.name} --trials N"
 
 
 def _trains(owner: StudyRow, store: Store, searched: Sequence[Trial]) -> bool:

@@ -17,7 +17,7 @@ from fersearch.planning.parts import unseen_dataset
 from fersearch.search.ties import deviation_of
 from fersearch.space import Choice, Params, Space
 from fersearch.store import Store, StudyRow
-from fersearch.study import Budget, Protocol, StudySpec
+from fersearch.study import REFIT, Budget, Protocol, StudySpec
 from fersearch.study_data import recorded_data
 from fersearch.study_front import best_of_front, front_of
 from fersearch.trial import EXCLUSIVE, SPREAD, Trial
@@ -81,7 +81,7 @@ def refit(study: StudyRow, store: Store, run: Callable[..., object], note: Note)
 
     `run(name, data=PATH)` runs it on the last path of the study's data, None for data without files.
     """
-    name = follow_up_name("refit", study, store)
+    name = follow_up_name(REFIT, study, store)
     if name not in store.study_names():
         best = best_of_front(study, store.trials(study.id))
         alone_spec, params = alone(study.spec, best.params)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from fersearch.engines.contention import Contention
-from fersearch.engines.cpu_load import OtherLoad
+from fersearch.engines.cpu_load import OtherLoad, OtherLoadNote
 from fersearch.engines.devices import Slot
 from fersearch.engines.formats import suggested_format
 from fersearch.engines.outages import Shortage
@@ -50,7 +50,8 @@ class LocalEngine:
     `request` returns a trial's request for a slot. `forget` is called with each trial that will never run again, to
     remove its states. `settle` is called with a trial's number and the facts of its rehearsal, and returns the memory
     format to use. A trial for which `slots` or a full disk have no room yet is held until they have, and the search
-    is not asked for another. Preempted trials have `grace` seconds to save their state and exit.
+    is not asked for another. Preempted trials have `grace` seconds to save their state and exit. `advice` follows the
+    note about other processes on the CPU.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class LocalEngine:
         watch: Callable[[], None] = lambda: None,
         settle: Callable[[int, Mapping[str, Any]], str] = suggested_format,
         refuse: Callable[[Trial], Outcome | None] = lambda _: None,
+        advice: str = "",
     ) -> None:
         self.search = search
         self.pool = pool
@@ -82,7 +84,7 @@ class LocalEngine:
         self._refuse = refuse
         self._placement = FixedPlacement(slots) if isinstance(slots, Sequence) else slots
         self._contention = Contention()
-        self._other_load = OtherLoad(observer.note)
+        self._other_load, self._about_load = OtherLoad(), OtherLoadNote(observer.note, advice)
         self._shortage = Shortage(observer.note)
         self._quiet = QuietTurns()
         self._next: Trial | None = None
@@ -206,7 +208,7 @@ class LocalEngine:
         self._placement.runs(running.slot, message["pid"])
         self._quiet.settle(number, message.get("node", ""))
         self._contention.join(number, message.get("place", running.slot.place))
-        if running.slot.device == "cpu":
+        if running.slot.device == "cpu" and "node" not in message:  # a node measures its own CPU
             self._other_load.join(number)
         self.search.started(number, message["pid"], message.get("log") or str(running.process.log))
 
@@ -217,6 +219,7 @@ class LocalEngine:
         self._quiet.leave(number)
         surroundings = {**self._contention.leave(number), **self._other_load.leave(number)}
         outcome = replace(outcome, facts={**outcome.facts, **surroundings})
+        self._about_load.look(number, outcome.facts)
         outcome = with_loss(self.stop, outcome)
         self._shortage.record(outcome.facts)
         del self._running[connection]

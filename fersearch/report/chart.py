@@ -36,7 +36,8 @@ class StudyChart:
 
     `hypervolume` holds for each trial that moved the front the number of ended trials and the front's share of today's
     volume, with the worst values of all complete trials as the reference point. `stopped` has the verdicts on the last
-    trials that were stopped early, `picks` the trials that the rules of `checkpoint pull` pick. `source` is what it was
+    trials that were stopped early, `picks` the trials that the rules of `checkpoint pull` pick. `disturbed` and
+    `rough_latency` are the ended trials whose times, or latencies, other work disturbed. `source` is what it was
     made of: about the study, and its trials.
     """
 
@@ -52,6 +53,8 @@ class StudyChart:
     stopped: Mapping[int, Mapping[str, object]] = field(default_factory=dict)
     baseline: Mapping[str, float] = field(default_factory=dict)
     picks: Mapping[str, int] = field(default_factory=dict)
+    disturbed: Sequence[int] = ()
+    rough_latency: Sequence[int] = ()
     source: tuple[object, Sequence[Trial]] = field(default=((), ()), compare=False, repr=False)
 
 
@@ -100,6 +103,8 @@ def study_chart(
         hypervolume=hypervolume_history(feasible, objectives, study.baseline),
         stopped={trial.number: trial.verdict for trial in stopped},
         picks=best.picks,
+        disturbed=[trial.number for trial in trials if trial.state.ended and trial.disturbed],
+        rough_latency=[trial.number for trial in trials if trial.state.ended and trial.rough_latency],
     )
 
 

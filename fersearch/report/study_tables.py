@@ -37,6 +37,7 @@ COSTS = (
     "parameters",
     "latency_ms",
 )
+SLOWED = "Slowed by other work"
 
 
 def trials(record: Record) -> Table:
@@ -48,7 +49,7 @@ def trials(record: Record) -> Table:
     figures = [name for name in ("training loss",) if record.epochs]
     columns = ["Trial", "State", *known.values()]
     columns += [f"{which} {name}" for name in figures for which in ("Min", "Average", "Max")]
-    columns += ["Training accuracy", "Validation loss", "Validation accuracy", "Total time (s)", "Device"]
+    columns += ["Training accuracy", "Validation loss", "Validation accuracy", "Total time (s)", SLOWED, "Device"]
     columns += [o.heading for o in record.objectives if o.name != "accuracy"]
     columns += [title(name) for name in others]
     rows = [
@@ -59,6 +60,7 @@ def trials(record: Record) -> Table:
             *(_losses(record, trial) if figures else ()),
             *(measured(trial, name) for name in ("train_accuracy", "valid_loss", "accuracy")),
             _total_seconds(trial),
+            _slowed(trial),
             device(record, trial),
             *(measured(trial, o.name) for o in record.objectives if o.name != "accuracy"),
             *(_setting(trial.params.get(name)) for name in others),
@@ -146,9 +148,11 @@ def costs(record: Record) -> Table:
 def front_costs(record: Record) -> Table:
     """Return time and memory of each trial of the front, with deviations over its rounds if it has several."""
     names = [name for name in COSTS if _known(record.front, name)]
-    rows: list[list[Cell]] = [[str(trial.number), *(measured(trial, name) for name in names)] for trial in record.front]
-    columns = ["Trial", *(record.measure(name).label for name in names)]
-    return Table("front-costs", f"Time and memory of the front of {record.spec.name}.", columns, rows)
+    rows: list[list[Cell]] = [
+        [str(trial.number), *(measured(trial, name) for name in names), _slowed(trial)] for trial in record.front
+    ]
+    columns = ["Trial", *(record.measure(name).label for name in names), SLOWED]
+    return _without_empty(Table("front-costs", f"Time and memory of the front of {record.spec.name}.", columns, rows))
 
 
 def values(record: Record, trial: Trial) -> Table:
@@ -256,6 +260,11 @@ def _total_seconds(trial: Trial) -> float | None:
     """Return the wall seconds of all attempts, start-up and validation included."""
     seconds = [attempt.seconds for attempt in trial.attempts if attempt.seconds is not None]
     return sum(seconds) if seconds else None
+
+
+def _slowed(trial: Trial) -> str | None:
+    """Return whether other work slowed a trial, so that its wall seconds are unreliable; None if it did not."""
+    return "yes" if trial.disturbed else None
 
 
 def _known(trials: Sequence[Trial], name: str) -> bool:

@@ -18,22 +18,28 @@ TIMES_BUDGET = 10
 
 
 class Allowance:
-    """The count of trials that broke a bound before training, which the budget does not count."""
+    """The count of trials that broke a bound before training, which the budget does not count.
+
+    Those of before the study's last change do not use it up, since other trials may follow them.
+    """
 
     def __init__(self, spec: StudySpec) -> None:
         self._spec, self._most = spec, TIMES_BUDGET * spec.budget.trials
-        self.untrained = self.in_a_row = 0
+        self._first = spec.changes[-1].trials if spec.changes else 0
+        self.untrained = self._since = self._in_a_row = 0
 
     @property
     def used_up(self) -> bool:
         """Whether there were too many of them to try another trial."""
-        return self.in_a_row >= MAX_IN_A_ROW or self.untrained >= self._most
+        return self._in_a_row >= MAX_IN_A_ROW or self._since >= self._most
 
     def count(self, trial: Trial) -> None:
         """Count a trial that ended."""
         more = self._spec.uncounted(int(trial.untrained))
         self.untrained += more
-        self.in_a_row = self.in_a_row + 1 if more else 0
+        if trial.number >= self._first:
+            self._since += more
+            self._in_a_row = self._in_a_row + 1 if more else 0
 
 
 def excesses(bounds: Sequence[Constraint], values: Mapping[str, float]) -> dict[str, float]:

@@ -35,21 +35,21 @@ def export(study: str, trial: int | None, folder: str) -> dict[str, Any]:
     return {"path": str(pulled.path), "trial": pulled.trial}
 
 
-def begin_finish(study: str, **retraining: Any) -> dict[str, Any]:
+def begin_finish(study: str, unseen: list[str], **retraining: Any) -> dict[str, Any]:
     """Begin the finish of a study: return the study that trains its finalists, and whether that has ended."""
     from fersearch.api.finishing import begin_finish as begin
     from fersearch.engines.finishing import Retraining
 
-    begun = begin(study, Retraining(**retraining))
+    begun = begin(study, Retraining(**retraining), unseen)
     return {"trained": begun.trained, "ended": begun.ended}
 
 
-def finish(study: str, **retraining: Any) -> Any:
+def finish(study: str, **options: Any) -> Any:
     """Open the test split for the pick of a study whose finalists have been trained."""
     from fersearch import api
     from fersearch.api import records
 
-    return records.plain(records.Finish.of(api.finish_study(study, **retraining)))
+    return records.plain(records.Finish.of(api.finish_study(study, **options)))
 
 
 def extend(study: str, change: dict[str, Any]) -> None:

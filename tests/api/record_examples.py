@@ -242,6 +242,7 @@ EXAMPLES: dict[str, Callable[[], "records.Record | list[records.Record]"]] = {
             {1: {"stop": True, "rung": 3, "rank": 4, "peers": 4}},
             {"f1_macro": 0.05},
             {"best": 0, "cheapest": 0, "knee": 0},
+            disturbed=[1],
         )
     ),
     "trial_chart": lambda: records.TrialChart.of(

@@ -134,6 +134,9 @@ def test_a_study_without_complete_trials_cannot_be_finished(home):
         finish("bare", seeds=0)
     with pytest.raises(UsageError, match="finalists 0 is out of range"):
         finish("bare", finalists=0)
+    with pytest.raises(UsageError, match="--exclusive-timing times the front of a search") as caught:
+        finish("bare", exclusive_timing=True)
+    assert caught.value.hint.endswith("fersearch study run bare --exclusive-timing")
     with pytest.raises(UnknownName, match="unknown dataset 'jafe'"):
         finish("bare", unseen=["jafe"])
     with open_store(None) as store:

@@ -185,14 +185,17 @@ def test_a_trial_is_trained_again_in_a_slot_there_and_its_model_is_brought_here(
 
 
 def test_a_finish_there_says_where_the_finalists_are_trained_and_then_what_came_of_it(remote: None, monkeypatch):
-    answers = [{"trained": "finish/small", "finish": None}, {"finish": records.plain(records.Finish.of(FINISH))}]
-    monkeypatch.setattr(Connection, "post", lambda *_: answers.pop(0))
+    training = {"trained": "finish/small", "finish": None}
+    answers, sent = [training, {"finish": records.plain(records.Finish.of(FINISH))}, training], []
+    monkeypatch.setattr(Connection, "post", lambda _, __, body: sent.append(body) or answers.pop(0))
     with pytest.raises(FersearchError, match="are trained there, as study finish/small") as error:
         api.finish_study("small", finalists=1)
     assert error.value.hint == "once that is complete: fersearch study finish small"
     assert api.finish_study("small").line == FINISH.line
-    with pytest.raises(UsageError, match="a service judges no other datasets"):
-        api.finish_study("small", unseen=["jaffe"])
+    with pytest.raises(FersearchError) as error:
+        api.finish_study("small", unseen=["jaffe", "imagefolder=/my data"])
+    assert error.value.hint.endswith("fersearch study finish small --unseen jaffe --unseen 'imagefolder=/my data'")
+    assert sent[-1]["unseen"] == ["jaffe", "imagefolder=/my data"]
 
 
 def test_a_command_of_this_machine_is_refused_with_a_server(monkeypatch, capsys):

@@ -8,6 +8,7 @@ from fersearch import api
 from fersearch.api.results import Finish
 from fersearch.cli import run as command
 from fersearch.errors import UsageError
+from tests.api.conftest import SETTINGS
 from tests.api.test_explaining import NO_IMPORTANCE
 from tests.small_sets import create, data, made, run
 
@@ -111,3 +112,21 @@ def test_a_trial_whose_objective_is_undefined_failed_and_there_is_nothing_to_fin
     with pytest.raises(UsageError, match="study 'never' has no complete trial, so there is nothing to finish") as error:
         finish("never")
     assert error.value.hint == "run more trials: fersearch study run never --trials N"
+
+
+def test_a_search_that_gave_up_goes_on_once_what_it_searches_was_changed(
+    data: Path, warm_fork_server: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bound = ("parameters<=200000",)
+    create("tight", data, where=bound, epochs="1", settings={**SETTINGS, "width": "3", "learning_rate": "0.01..0.02"})
+    api.run_study("tight", slots=1)
+    assert api.show_study("tight").counts["infeasible"] == 10
+    with pytest.raises(UsageError) as error:
+        finish("tight")
+    assert error.value.hint == (
+        "change what it searches: fersearch study extend tight --set NAME=...; then run it again"
+    )
+    assert command(["study", "show", "tight"]) == 0
+    assert "10 infeasible of 1 (trials that break a bound before training do not count)" in capsys.readouterr().out
+    api.extend_study("tight", settings={"width": "1"})
+    assert api.run_study("tight", slots=1).counts["complete"] == 1

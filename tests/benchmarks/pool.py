@@ -1,10 +1,13 @@
 """How many trials a second go through brain, pool and SQLite: no-op trials of 20 recorded epochs, 2 slots.
 
-python -m tests.benchmarks.pool [--trials 300] [--slots 2]
+With it comes the highest memory of the driver, everything that it imports included.
+
+python -m tests.benchmarks.pool [--trials 300] [--slots 2] [--sampler random] [--pruner none]
 """
 
 import argparse
 import os
+import re
 import tempfile
 import time
 from pathlib import Path
@@ -23,19 +26,19 @@ from fersearch.training.request import TrialRequest
 OBJECTIVES = (Objective("f1_macro", "max"), Objective("train_seconds", "min"), Objective("peak_memory_mb", "min"))
 
 
-def spec(trials: int) -> StudySpec:
-    """A study over the whole recipe with random proposals and no early stopping."""
+def spec(trials: int, sampler: str, pruner: str) -> StudySpec:
+    """A study over the whole recipe."""
     components = registry.load()
     space = recipe(components.architecture("cnn"), components.dataset("faces")).narrowed({"epochs": "20"})
     return StudySpec(
-        "noop", "cnn", "faces", OBJECTIVES, space, budget=Budget(trials), sampler="random", pruner="none", seed=1
+        "noop", "cnn", "faces", OBJECTIVES, space, budget=Budget(trials), sampler=sampler, pruner=pruner, seed=1
     )
 
 
-def run(trials: int, slots: int) -> tuple[float, float]:
-    """Wall and driver CPU seconds of so many trials, the fork server already warm."""
+def run(trials: int, slots: int, sampler: str, pruner: str) -> tuple[float, float, float]:
+    """Wall and CPU seconds of the driver for so many trials, the fork server already warm, and its highest MB."""
     with tempfile.TemporaryDirectory() as folder, Store.open(f"sqlite:///{folder}/bench.db") as store:
-        study = store.create_study(spec(trials), ())
+        study = store.create_study(spec(trials, sampler, pruner), ())
         pool = Pool(("fersearch.engines.child", "tests.benchmarks._noop"))
         pool.start(Path(folder) / "warm.log", {}).receive()
 
@@ -53,12 +56,13 @@ def run(trials: int, slots: int) -> tuple[float, float]:
                 started, cpu = time.perf_counter(), time.process_time()
                 engine.run()
                 wall, cpu = time.perf_counter() - started, time.process_time() - cpu
+                peak = int(re.findall(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[0]) / 1024
         finally:
             pool.close()
         ended = store.trials(study.id)
         assert len(ended) == trials
-        assert all(trial.epochs == 20 for trial in ended)
-    return wall, cpu
+        assert pruner != "none" or all(trial.epochs == 20 for trial in ended)
+    return wall, cpu, peak
 
 
 def main() -> None:
@@ -66,12 +70,14 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--trials", type=int, default=300)
     parser.add_argument("--slots", type=int, default=2)
+    parser.add_argument("--sampler", default="random")
+    parser.add_argument("--pruner", default="none")
     chosen = parser.parse_args()
-    wall, cpu = run(chosen.trials, chosen.slots)
+    wall, cpu, peak = run(chosen.trials, chosen.slots, chosen.sampler, chosen.pruner)
     rate = chosen.trials / wall
     print(
         f"{chosen.trials} no-op trials of 20 epochs, {chosen.slots} slots, {os.cpu_count()} cores: "
-        f"{rate:.1f} trials/s, {20 * rate:.0f} epochs/s, driver CPU {cpu / wall:.0%} of one core"
+        f"{rate:.1f} trials/s, {20 * rate:.0f} epochs/s, driver CPU {cpu / wall:.0%} of one core, {peak:.0f} MB at most"
     )
 
 

@@ -76,6 +76,12 @@ def test_an_attempt_says_what_it_was_lost_with(finished, engine, what):
     assert "lost" not in trials["killed"].attempts[0].facts
 
 
+def test_a_node_measures_what_others_take_of_its_cpu(finished):
+    share, _ = (finished(engine)[0]["slow"].attempts[0].facts.get("other_cpu_share") for engine in ("ray", "local"))
+    assert share is not None
+    assert 0 <= share <= 1
+
+
 @pytest.mark.parametrize("engine", ["local", "ray"])
 def test_the_brain_hears_of_a_saved_state_though_the_process_dies(finished, engine):
     facts = [attempt.facts.get("saved") for attempt in finished(engine)[0]["killed"].attempts]

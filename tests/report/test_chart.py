@@ -15,7 +15,7 @@ from fersearch.report.chart import hypervolume_history, study_chart
 from fersearch.space import Space
 from fersearch.store import StudyRow
 from fersearch.study import Objective, StudySpec
-from fersearch.trial import Trial, TrialState
+from fersearch.trial import Attempt, Trial, TrialState
 
 OBJECTIVES = (Objective("f1_macro", "max"), Objective("train_seconds", "min"), Objective("peak_memory_mb", "min"))
 BASELINE = {"f1_macro": 0.25}
@@ -110,3 +110,13 @@ def test_an_epoch_or_a_start_changes_the_entries_of_its_trial_and_nothing_else_i
         values=entries,
         params=params,
     )
+
+
+def test_ended_trials_whose_costs_other_work_disturbed_are_named():
+    facts = {"device": "cpu", "threads": 1}
+    values = {"f1_macro": 0.5, "train_seconds": 10.0, "cpu_seconds": 5.0, "latency_ms": 1.0}
+    slowed = Trial(0, {}, TrialState.COMPLETE, values, attempts=(Attempt(1, facts=facts),))
+    alone = Attempt(1, facts={**facts, "latency": {"alone": True}})
+    trials = [slowed, replace(slowed, number=1, values={**values, "train_seconds": 5.5}, attempts=(alone,))]
+    made = study_chart(STUDY, [*trials, replace(slowed, number=2, state=TrialState.RUNNING)], {})
+    assert (made.disturbed, made.rough_latency) == ([0], [0])

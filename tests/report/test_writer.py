@@ -193,3 +193,16 @@ def test_names_that_a_terminal_would_obey_are_written_out_in_every_file(tmp_path
     assert r"sad\u202e" in svg
     assert not set(svg) & {"\x1b", "\u202e"}
     assert [str(one.message) for one in recwarn] == []
+
+
+def test_trials_that_other_work_slowed_are_marked():
+    plain = fakes.record()
+    assert study_tables.SLOWED not in (*study_tables.trials(plain).columns, *study_tables.front_costs(plain).columns)
+    attempt = Attempt(1, Reason.DONE, facts={"device": "cpu", "threads": 2})
+    values = {**plain.front[0].values, "train_seconds": 30.0, "cpu_seconds": 30.0}
+    slowed = fakes.replace(plain.front[0], values=values, attempts=(attempt,))
+    others = [one for one in plain.trials if one.number != slowed.number]
+    marked = fakes.replace(plain, trials=[slowed, *others], front=[slowed, *plain.front[1:]])
+    for table in (study_tables.trials(marked), study_tables.front_costs(marked)):
+        column = list(table.columns).index(study_tables.SLOWED)
+        assert [row[column] for row in table.rows] == ["yes", *[None] * (len(table.rows) - 1)]

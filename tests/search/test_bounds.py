@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from fersearch.search import Search
 from fersearch.search.bounds import MAX_IN_A_ROW, broken, excesses, nearest, sampler_excesses, with_latency_margin
 from fersearch.search.optuna_sampler import OptunaSampler
-from fersearch.study import Constraint, Protocol
+from fersearch.study import Change, Constraint, Protocol
 from fersearch.trial import Attempt, Decision, Epoch, Outcome, Reason, Trial, TrialState
 from tests.search.fakes import METRICS, Rows, make_search, make_spec, run_trial
 
@@ -96,6 +96,22 @@ def test_a_search_that_gave_up_stays_so_when_it_goes_on() -> None:
     for _ in range(20):
         refuse(search, search.ask())
     assert make_search(spec, rows).done
+
+
+def test_a_search_that_gave_up_goes_on_once_its_study_was_changed() -> None:
+    rows, spec = Rows(), make_spec(trials=2, where=SMALL)
+    search = make_search(spec, rows)
+    for _ in range(20):
+        refuse(search, search.ask())
+    changed = replace(spec, changes=(Change("2026-11-28T07:00:00+00:00", 20, "learning_rate", "0.1", "0.01..0.1"),))
+    again = make_search(changed, rows)
+    assert not again.done
+    for _ in range(19):
+        refuse(again, again.ask())
+    assert not again.done
+    refuse(again, again.ask())
+    assert again.done
+    assert again.why_over.startswith("40 trials broke a bound before training")
 
 
 def test_the_nearest_breaks_its_bounds_the_least() -> None:

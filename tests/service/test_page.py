@@ -65,6 +65,7 @@ def test_a_study_from_the_form_to_the_face(browser: Browser, served: Served, tmp
     page.locator("input[name=epochs]").fill("2")
     page.get_by_text("More options").click()
     page.locator("input[name=limit]").fill("200")
+    page.locator("input[name=where]").fill("parameters<=9e7, model_mb<=900")
     page.locator("textarea").fill("batch_size = 32\nconvolutions = 1")
     page.get_by_role("button", name="Create and run").click()
     page.get_by_role("heading", name="formed").wait_for()
@@ -74,6 +75,16 @@ def test_a_study_from_the_form_to_the_face(browser: Browser, served: Served, tmp
     page.get_by_text("by Pareto fronts; the best").first.wait_for(timeout=120_000)
     page.locator("h1 .badge.complete").wait_for(timeout=180_000)
     assert sum(float(size) for size, *_ in one.shifts) < STEADY, one.shifts
+    page.get_by_text("parameters<=9e+07, model_mb<=900").wait_for()
+    page.get_by_text(re.compile(r"trial \d: f1_macro .* \(95 % interval .* to .*\)")).wait_for()
+
+    begun = {"schema": 1, "study": "formed", "trained": "finish/formed", "finish": None}
+    page.route("**/api/v1/studies/formed/finish", lambda route: route.fulfill(json=begun))
+    with page.expect_request("**/formed/finish") as finishing:
+        page.get_by_role("button", name="Finish").click()
+    assert (finishing.value.method, finishing.value.post_data_json) == ("POST", {})
+    page.wait_for_url("**/#/study/finish%2Fformed")
+    one.go("#/study/formed")
 
     page.locator("section", has_text="Stopped early").get_by_role("link").first.click()
     page.get_by_role("heading", name="Why it stopped").wait_for()

@@ -338,6 +338,8 @@ def test_a_finish_trains_the_finalists_in_the_queue_and_then_opens_test_once(
 
     monkeypatch.setattr(jobs, "run", here)
     body = {"finalists": 1, "seeds": 1}
+    unknown = admin.post(f"{STUDIES}/small/finish", json={**body, "unseen": ["jafe"]})
+    assert (unknown.status_code, unknown.json()["detail"]) == (404, "unknown dataset 'jafe'")
     begun = {"schema": 1, "study": "small", "trained": "finish/small", "finish": None}
     assert admin.post(f"{STUDIES}/small/finish", json=body).json() == begun
     assert admin.post(f"{STUDIES}/small/finish", json=body).json() == begun
@@ -356,6 +358,9 @@ def test_a_finish_trains_the_finalists_in_the_queue_and_then_opens_test_once(
 
 def test_a_finish_is_refused_with_the_message_of_the_command_line(admin: TestClient):
     assert admin.post(f"{STUDIES}/small/finish", json={"seeds": 0}).status_code == 422
+    answer = admin.post(f"{STUDIES}/small/finish", json={"unseen": ["jaffe=/etc"]})
+    assert (answer.status_code, answer.json()["detail"]) == (422, "the study cannot be finished")
+    assert answer.json()["mistakes"][0].startswith("unseen: '/etc' is not below a data root; ")
     admin.post(STUDIES, json={**BODY, "run": False})
     answer = admin.post(f"{STUDIES}/cnn-faces/finish", json={})
     assert (answer.status_code, answer.json()["hint"][:17]) == (422, "run it first: fer")

@@ -36,6 +36,8 @@ class StudyChart(Record):
     stopped: dict[int, dict[str, Any]] = Field(description="Decisions on the latest trials that were stopped early")
     baseline: dict[str, Number]
     picks: dict[str, int] = Field(description="The trial of the front that each rule selects: best, cheapest, knee")
+    disturbed: list[int] = Field(description="Trials that other work slowed, so that wall times are unreliable")
+    rough_latency: list[int] = Field(description="Trials whose latency was measured next to other work")
 
     @classmethod
     def of(cls, chart: "StudyChartView") -> Self:
@@ -55,6 +57,8 @@ class StudyChart(Record):
             hypervolume=list(chart.hypervolume),
             baseline=dict(chart.baseline),
             picks=dict(chart.picks),
+            disturbed=list(chart.disturbed),
+            rough_latency=list(chart.rough_latency),
             **columns,
         )
 

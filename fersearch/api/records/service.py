@@ -38,6 +38,7 @@ class FinishRequest(Part):
     finalists: int = Field(default=3, ge=1, le=1000, description="Trials of the front to retrain, the best first")
     seeds: int = Field(default=5, ge=1, le=1000, description="How many times to retrain each, with fresh seeds")
     epochs: int | None = Field(None, ge=1, le=10_000, description="Epochs of each; by default their own")
+    unseen: list[str] = Field(default=[], description="Datasets to evaluate the pick on too, NAME or NAME=PATH")
 
 
 class ExtendRequest(Part):

@@ -1,5 +1,6 @@
 """The verbs that a service offers, with the arguments and results of the local ones."""
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
@@ -101,14 +102,13 @@ class RemoteVerbs(ModelVerbs, ReportVerbs, CatalogueVerbs, RerunVerbs):
         """Finish a study on the service. Raise FersearchError while its finalists train, without waiting for them."""
         refuse_storage(storage)
         self._run_options(replace(options or RunOptions(), **changes))
-        if unseen:
-            raise UsageError("a service judges no other datasets at the end", "leave out --unseen")
-        body = {"finalists": finalists, "seeds": seeds, "epochs": epochs}
+        body = {"finalists": finalists, "seeds": seeds, "epochs": epochs, "unseen": list(unseen)}
         answer = self._service.post(study_path(name, "/finish"), body)
         if answer["finish"] is None:
             raise FersearchError(
                 f"the finalists of study '{name}' are trained there, as study {answer['trained']}",
-                f"once that is complete: fersearch study finish {name}",
+                f"once that is complete: fersearch study finish {name}"
+                + "".join(f" --unseen {shlex.quote(text)}" for text in unseen),
             )
         return reading.finish(answer["finish"])
 

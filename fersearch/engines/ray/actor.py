@@ -23,6 +23,7 @@ import ray
 from ray.tune import Trainable
 
 from fersearch.data.prepared import Prepared, is_whole
+from fersearch.engines.cpu_load import OtherLoad, cpu_times
 from fersearch.engines.processes import Pool, Process
 from fersearch.engines.ray.board import Message
 from fersearch.files import DISK_FULL
@@ -78,6 +79,7 @@ class TrialActor(Trainable):
         self._process: Process | None = None
         self._place = ""
         self._log, self._apart = Path(), False
+        self._load = OtherLoad(lambda: cpu_times(os.getppid()))  # the raylet's descendants are all of Ray's trials here
 
     def _next(self) -> Message:
         if self._process is None:
@@ -95,8 +97,11 @@ class TrialActor(Trainable):
         if "pid" in message:
             log = f"{platform.node()}:{self._log}" if self._apart else str(self._log)
             message |= {"node": platform.node(), "place": self._place, "log": log}
+            if self._on_cpu:
+                self._load.join(0)
         if "outcome" in message:
-            message["outcome"]["facts"] = {**message["outcome"].get("facts", {}), "node": platform.node()}
+            around = {"node": platform.node(), **self._load.leave(0)}
+            message["outcome"]["facts"] = {**message["outcome"].get("facts", {}), **around}
             message["failed"] = self._pool.failed_preloads
         return message
 
@@ -122,7 +127,7 @@ class TrialActor(Trainable):
         attempt["prepared"] = str(
             ensure_prepared(Path(attempt["prepared"]), self._fetch, attempt.get("prepared_digest", ""))
         )
-        self._place = place(order["env"])
+        self._place, self._on_cpu = place(order["env"]), attempt["device"] == "cpu"
         attempt["scratch"] = str(translated(attempt["scratch"], there, here))
         self._log = translated(order["log"], there, here)
         self._process = self._pool.start(self._log, {**order["env"], "FERSEARCH_HOME": str(here)})

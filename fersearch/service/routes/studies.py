@@ -215,6 +215,7 @@ async def finish(
 ) -> records.FinishProgress:
     """Queue the training of a study's finalists; once they are trained, open test, once. A second time tells that."""
     service = await run_in_threadpool(_owned, request, name, token)
+    check_study({"unseen": body.unseen}, service.settings.data_roots, detail="the study cannot be finished")
     storage, job_options = service.settings.storage, {"study": name, **body.model_dump()}
     begun = await jobs.run("begin_finish", storage, **job_options)
     if not begun["ended"]:

@@ -110,12 +110,14 @@ function Head({ study, onFailure, reload }) {
         Trials: `${Object.entries(study.counts).map(([state, count]) => `${count} ${state}`).join(", ") || "none"} of ${study.budget.trials}`,
         Model: study.architectures.join(", "),
         Dataset: study.dataset,
+        ...(study.where.length ? { Bounds: study.where.join(", ") } : {}),
+        Best: study.best ? best(study.best) : "–",
         Owner: study.owner || "–",
         "Running time": duration(study.seconds),
         Queue: place ? `place ${place.place}, ${place.slots.length ? `slots ${place.slots.join(", ")}` : "no slot yet"}` : "–",
         ...(study.origin ? { "Started from": `${study.origin.study} (${plural(study.origin.trials, "trial")}${study.origin.same_data === false ? " on other data" : ""})` } : {}),
         Ended: study.ending || "–",
-        Search: `${study.sampler}, ${study.pruner === "none" ? "no" : study.pruner} pruner, seed ${study.seed}`,
+        Search: `${study.sampler}, ${study.pruner === "none" ? "no" : study.pruner} pruner, rules ${study.rules}, seed ${study.seed}`,
         ...(study.observe.length ? { Observers: study.observe.join(", ") } : {}),
         Created: moment(study.created),
         "Looks at the test split": study.looks.length || "none",
@@ -123,6 +125,10 @@ function Head({ study, onFailure, reload }) {
         ...(study.warnings.length ? { Warning: study.warnings.join("; ") } : {}),
       }} />
     </div>`;
+}
+
+function best({ trial, metric, value, interval }) {
+  return `trial ${trial}: ${metric} ${number(value)}${interval ? ` (95 % interval ${number(interval[0])} to ${number(interval[1])})` : ""}`;
 }
 
 function Running({ study, chart }) {
@@ -169,7 +175,7 @@ function Stopped({ name, chart }) {
   const rows = Object.entries(chart?.stopped ?? {}).reverse().slice(0, 8);
   if (!rows.length) return null;
   return html`<section class="card"><h2>Stopped early</h2><ul class="plain">${rows.map(([trial, verdict]) => html`<li key=${trial}>
-    <a href=${link("trial", name, trial)}>trial ${trial}</a> at epoch ${verdict.rung}: rank ${verdict.rank} of ${verdict.peers} by Pareto fronts; the best ${verdict.kept} went on</li>`)}</ul></section>`;
+    <a href=${link("trial", name, trial)}>trial ${trial}</a> ${verdict.reason || `stopped at epoch ${verdict.rung}: rank ${verdict.rank} of ${verdict.peers}; the best ${verdict.kept} go on`}</li>`)}</ul></section>`;
 }
 
 function Table({ study, chart, kept }) {
@@ -182,13 +188,18 @@ function Table({ study, chart, kept }) {
   const key = (i) => (sort.by === null ? chart.number[i] : chart.values[sort.by][i] ?? (sort.down ? -Infinity : Infinity));
   order.sort((a, b) => (sort.down ? key(b) - key(a) : key(a) - key(b)));
   const front = new Set(chart.front);
+  const marked = { train_seconds: [new Set(chart.disturbed), "*"], latency_ms: [new Set(chart.rough_latency), "~"] };
+  const mark = (metric, i) => (marked[metric]?.[0].has(chart.number[i]) ? marked[metric][1] : "");
+  const marks = (metric) => metrics.includes(metric) && order.some((i) => mark(metric, i));
   const several = study.architectures.length > 1 ? chart.params.architecture : null;
   const head = (by, text) => html`<th aria-sort=${sort.by === by ? (sort.down ? "descending" : "ascending") : "none"}><button type="button" onClick=${() => setSort({ by, down: sort.by === by ? !sort.down : true })}>${text}</button></th>`;
   return html`<section class="card"><h2>Trials</h2><div class="scroll" tabindex="0" role="region" aria-label="Trials"><table>
     <thead><tr>${head(null, "Trial")}<th>State</th>${several && html`<th>Architecture</th>`}<th>Epochs</th>${metrics.map((metric) => head(metric, chart.metrics[metric].label))}<th>Front</th></tr></thead>
     <tbody>${order.slice(0, shown).map((i) => html`<tr key=${chart.number[i]}>
       <th scope="row"><a href=${link("trial", name, String(chart.number[i]))}>${chart.number[i]}</a></th><td><${Badge} state=${chart.state[i]} /></td>${several && html`<td>${several[i]}</td>`}<td>${chart.epochs[i]}</td>
-      ${metrics.map((metric) => html`<td class="number">${number(chart.values[metric][i])}</td>`)}<td>${front.has(chart.number[i]) ? "yes" : ""}</td></tr>`)}</tbody>
+      ${metrics.map((metric) => html`<td class="number">${number(chart.values[metric][i])}${mark(metric, i)}</td>`)}<td>${front.has(chart.number[i]) ? "yes" : ""}</td></tr>`)}</tbody>
   </table></div>
+  ${marks("train_seconds") && html`<p class="quiet">* slowed by other work: over a quarter more wall time than CPU time per thread</p>`}
+  ${marks("latency_ms") && html`<p class="quiet">~ measured next to other work</p>`}
   ${order.length > shown && html`<button type="button" onClick=${() => setShown(shown + 100)}>Show more (${shown} of ${plural(order.length, "trial")})</button>`}</section>`;
 }

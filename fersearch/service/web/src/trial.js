@@ -38,7 +38,7 @@ function Body({ one, name, chart }) {
     </div>
     <div class="grid">
       <section class="card"><h2>Parameters</h2><${Facts} facts=${texts(one.params)} /></section>
-      <section class="card"><h2>Metrics</h2><p class="quiet">${one.kept_epoch ? `Of epoch ${one.kept_epoch}; t` : "T"}ime and memory of the whole trial</p><${Facts} facts=${texts(one.values)} /></section>
+      <section class="card"><h2>Metrics</h2><p class="quiet">${one.kept_epoch ? `Of epoch ${one.kept_epoch}; t` : "T"}ime and memory of the whole trial${one.disturbed ? "; other work slowed its training, so that wall times are unreliable" : ""}${one.rough_latency ? "; latency was measured next to other work" : ""}</p><${Facts} facts=${texts(one.values)} /></section>
     </div>
     ${chart?.confusion && html`<section class="card"><h2>Confusion matrix on validation</h2><${Matrix} chart=${chart} /></section>`}
     <section class="card"><h2>Attempts</h2><ul class="plain">${one.attempts.map((attempt) => html`<li key=${attempt.number}>
