@@ -143,6 +143,11 @@ def parse_bounds(texts: Sequence[str], registry: Registry, mistakes: Mistakes) -
     bounds: list[Constraint] = []
     for text in texts:
         with mistakes.at("where"):
+            if text.strip().endswith("best"):
+                raise UsageError(
+                    f"'{text}': what is best is not known during a search",
+                    "give a number here; study front and checkpoint pull take --where 'METRIC>=0.9*best'",
+                )
             bound = Constraint.parse(text)
             registry.metric(bound.metric)
             for other in bounds:

@@ -117,7 +117,7 @@ def test_a_trial_whose_objective_is_undefined_failed_and_there_is_nothing_to_fin
 def test_a_search_that_gave_up_goes_on_once_what_it_searches_was_changed(
     data: Path, warm_fork_server: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    bound = ("parameters<=200000",)
+    bound = ("parameters<=500000",)
     create("tight", data, where=bound, epochs="1", settings={**SETTINGS, "width": "3", "learning_rate": "0.01..0.02"})
     api.run_study("tight", slots=1)
     assert api.show_study("tight").counts["infeasible"] == 10
