@@ -42,7 +42,10 @@ def test_a_spec_survives_the_store(registry):
         ({"objectives": ["f1_macro:up"]}, "unknown direction 'up'"),
         ({"objectives": ["f1_macro", "f1_macro"]}, "objective 'f1_macro' is given twice"),
         ({"where": ["train_second<=5"]}, "unknown metric 'train_second'"),
-        ({"where": ["f1_macro>=0.9*best"]}, "'f1_macro>=0.9*best': what is best is not known during a search\n  give a"),
+        (
+            {"where": ["f1_macro>=0.9*best"]},
+            "'f1_macro>=0.9*best': what is best is not known during a search\n  give a",
+        ),
         ({"where": ["train_seconds<5"]}, "'train_seconds<5' is not a constraint"),
         ({"where": ["train_seconds<=nan"]}, "'train_seconds<=nan' is not a constraint"),
         ({"where": ["train_seconds<=5", "train_seconds<=6"]}, "'train_seconds<=6' and 'train_seconds<=5' bound"),
