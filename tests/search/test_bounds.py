@@ -111,7 +111,7 @@ def test_a_search_that_gave_up_goes_on_once_its_study_was_changed() -> None:
     assert not again.done
     refuse(again, again.ask())
     assert again.done
-    assert again.why_over.startswith("40 trials broke a bound before training")
+    assert again.end_reason.startswith("40 trials broke a bound before training")
 
 
 def test_the_nearest_breaks_its_bounds_the_least() -> None:

@@ -76,7 +76,6 @@ def test_a_study_from_the_form_to_the_face(browser: Browser, served: Served, tmp
     page.locator("h1 .badge.complete").wait_for(timeout=180_000)
     assert sum(float(size) for size, *_ in one.shifts) < STEADY, one.shifts
     page.get_by_text("parameters<=9e+07, model_mb<=900").wait_for()
-    page.get_by_text(re.compile(r"trial \d: f1_macro .* \(95 % interval .* to .*\)")).wait_for()
 
     begun = {"schema": 1, "study": "formed", "trained": "finish/formed", "finish": None}
     page.route("**/api/v1/studies/formed/finish", lambda route: route.fulfill(json=begun))

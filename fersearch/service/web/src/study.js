@@ -111,7 +111,6 @@ function Head({ study, onFailure, reload }) {
         Model: study.architectures.join(", "),
         Dataset: study.dataset,
         ...(study.where.length ? { Bounds: study.where.join(", ") } : {}),
-        Best: study.best ? best(study.best) : "–",
         Owner: study.owner || "–",
         "Running time": duration(study.seconds),
         Queue: place ? `place ${place.place}, ${place.slots.length ? `slots ${place.slots.join(", ")}` : "no slot yet"}` : "–",
@@ -125,10 +124,6 @@ function Head({ study, onFailure, reload }) {
         ...(study.warnings.length ? { Warning: study.warnings.join("; ") } : {}),
       }} />
     </div>`;
-}
-
-function best({ trial, metric, value, interval }) {
-  return `trial ${trial}: ${metric} ${number(value)}${interval ? ` (95 % interval ${number(interval[0])} to ${number(interval[1])})` : ""}`;
 }
 
 function Running({ study, chart }) {
