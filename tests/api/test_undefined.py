@@ -127,6 +127,7 @@ def test_a_search_that_gave_up_goes_on_once_what_it_searches_was_changed(
         "change what it searches: fersearch study extend tight --set NAME=...; then run it again"
     )
     assert command(["study", "show", "tight"]) == 0
-    assert "10 infeasible of 1 (trials that break a bound before training do not count)" in capsys.readouterr().out
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "10 infeasible of 1 (trials that break a bound before training do not count)" in shown
     api.extend_study("tight", settings={"width": "1"})
     assert api.run_study("tight", slots=1).counts["complete"] == 1

