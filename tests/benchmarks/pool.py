@@ -26,7 +26,7 @@ from fersearch.training.request import TrialRequest
 OBJECTIVES = (Objective("f1_macro", "max"), Objective("train_seconds", "min"), Objective("peak_memory_mb", "min"))
 
 
-def spec(trials: int, sampler: str, pruner: str) -> StudySpec:
+def spec(trials: int, sampler: str = "random", pruner: str = "none") -> StudySpec:
     """A study over the whole recipe."""
     components = registry.load()
     space = recipe(components.architecture("cnn"), components.dataset("faces")).narrowed({"epochs": "20"})
