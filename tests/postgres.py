@@ -139,7 +139,7 @@ class Server:
 _FAST = {
     "listen_addresses": "",
     "fsync": "off",
-    "synchronous_commit": "off",
+    "synchronous_commit": "on",  # what was committed outlasts a stop at once
     "full_page_writes": "off",
     "autovacuum": "off",
     "shared_buffers": "32MB",
