@@ -161,7 +161,7 @@ def _plan(study: StudyRow, searched: Sequence[Trial], retraining: Retraining) ->
         complete = sum(trial.state is TrialState.COMPLETE for trial in searched)
         within = " within the bounds" if study.spec.where else ""
         why = "no complete trial" if not complete else f"no trial on the front: none beats the baseline{within}"
-        hint = _how_to_get_one(study, searched)
+        hint = _hint_without_front(study, searched)
         raise UsageError(f"study '{study.name}' has {why}, so there is nothing to finish", hint)
     if SEED in study.spec.space:
         raise UsageError(
@@ -176,8 +176,8 @@ def _plan(study: StudyRow, searched: Sequence[Trial], retraining: Retraining) ->
     return [{**params, SEED: seed} for params in finalists[: retraining.finalists] for seed in seeds]
 
 
-def _how_to_get_one(study: StudyRow, searched: Sequence[Trial]) -> str:
-    """Return how a study without a front may come to have one."""
+def _hint_without_front(study: StudyRow, searched: Sequence[Trial]) -> str:
+    """Return what to run so that a study without a front gets one."""
     if not any(trial.state.ended for trial in searched):
         return f"run it first: fersearch study run {study.name} --trials N"
     if all(trial.untrained for trial in searched):
