@@ -138,7 +138,7 @@ class Dataset(ABC):
     decoding: ClassVar[Mapping[str, Dimension]] = {
         "image_size": Int(8, 1024, search="48"),
         "channels": Choice(1, 3, search="1"),
-        "preprocess": Choice("none", "equalize", "ferplus", search="none"),
+        "preprocess": Choice("none", "equalize", "illumination", search="none"),
     }
     options: ClassVar[Mapping[str, Dimension]] = {}
     targets: ClassVar[tuple[str, ...]] = ("majority",)

@@ -188,13 +188,15 @@ def test_rich_and_typer_stay_in_their_room():
 
 
 def test_the_core_names_no_dataset_and_no_document():
-    """But for the preprocessing `ferplus`, which is the method of a paper and an option of every dataset."""
+    """But for examples of commands, prose about sources, and values that files of earlier versions hold."""
     names = re.compile(
-        r"document 0|kirkvik|mehendale|umoru|s003|fer2013|raf-?db|affectnet|jaffe|\bkdef|nhfi", re.IGNORECASE
+        r"document 0|kirkvik|mehendale|umoru|s003|fer2013|raf-?db|affectnet|jaffe|\bkdef|nhfi|[\"\']ferplus[\"\']",
+        re.IGNORECASE,
     )
     result = [
         f"{path.relative_to(ROOT)}: {match[0]}"
         for path in sorted((ROOT / "fersearch").rglob("*.py"))
         for match in names.finditer(path.read_text(encoding="utf-8"))
+        if path.name != "former_names.py"
     ]
     assert result == []

@@ -1,4 +1,4 @@
-"""What may be done to every image once, when it is prepared: histogram equalisation, and what FER+ was trained on.
+"""What may be done to every image once, when it is prepared: histogram equalisation and illumination correction.
 
 `preprocess` is an option of decoding common to all datasets; its values are listed below.
 """
@@ -13,7 +13,7 @@ from fersearch.errors import lookup
 from fersearch.space import Value
 
 Pixels = npt.NDArray[np.uint8]
-LEVELS = 36  # grey levels of one standard deviation in `ferplus`: 3.5 of them reach black or white
+LEVELS = 36  # grey levels of one standard deviation in `illumination`: 3.5 of them reach black or white
 LUMINANCE = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
 
 
@@ -51,8 +51,9 @@ def equalized(pixels: Pixels) -> Pixels:
     return moved
 
 
-def ferplus(pixels: Pixels) -> Pixels:
-    """Return the preprocessing of Barsoum et al. 2016 (arXiv:1608.01041): equalise, take away the light, standardise.
+def evenly_lit(pixels: Pixels) -> Pixels:
+    """Equalise an image, correct its illumination gradient and standardise it, as Barsoum et al. 2016 do
+    (arXiv:1608.01041).
 
     The levels are equalised to -1..1, a plane fitted by least squares is subtracted, and the rest is divided
     by its standard deviation. What comes out is stored in bytes: 128 is the mean and 36 levels are one
@@ -88,5 +89,5 @@ def _luminance(pixels: Pixels) -> Pixels:
 STEPS: dict[str, Callable[[Any], Pixels] | None] = {
     "none": None,
     "equalize": equalized,
-    "ferplus": ferplus,
+    "illumination": evenly_lit,
 }

@@ -154,7 +154,7 @@ class Preprocess(_Step):
     """Changes the pixels when all else is done."""
 
     step: Literal["preprocess"]
-    name: Literal["none", "equalize", "ferplus"]
+    name: Literal["none", "equalize", "illumination"]
 
 
 class BySource(_Step):

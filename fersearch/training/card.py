@@ -23,6 +23,7 @@ from pydantic import (
 from pydantic.dataclasses import dataclass as checked
 
 from fersearch.errors import FersearchError
+from fersearch.former_names import with_current_names
 from fersearch.space import Value
 from fersearch.study import Protocol
 
@@ -260,7 +261,7 @@ def _header(path: Path) -> bytes | None:
 
 def _checked(path: Path, what: str, hint: str, text: bytes | None, schema: type[_Shared]) -> dict[str, Any]:
     try:
-        card = _parsed(text or b"")
+        card: dict[str, Any] = with_current_names(_parsed(text or b""))
         _refuse_newer(path, card)
         if schema is EnsembleCard and card.get("format") == 1 and "steps" in card:
             card["selection"] = card.pop("steps")

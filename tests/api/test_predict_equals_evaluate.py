@@ -154,7 +154,7 @@ def originals(folder: Path) -> Path:
 
 ALONE = [
     Case("imagefolder", oblong),
-    Case("imagefolder", oblong, {"preprocess": "ferplus"}),
+    Case("imagefolder", oblong, {"preprocess": "illumination"}),
     Case("manifest", listed),
     Case("kdef", frontal, {"crop": "centre"}),
     Case("kdef", frontal, {"crop": "none"}),

@@ -8,7 +8,7 @@ import pytest
 
 from fersearch.data import options as dataset_options
 from fersearch.data.prepared import prepare
-from fersearch.data.preprocess import LEVELS, STEPS, applied, applied_to_all, equalized, ferplus
+from fersearch.data.preprocess import LEVELS, STEPS, applied, applied_to_all, equalized, evenly_lit
 from fersearch.errors import UnknownName, UsageError
 
 RANDOM = np.random.default_rng(0)
@@ -50,7 +50,7 @@ def test_equalised_levels_reach_from_black_to_white_evenly() -> None:
 def test_an_image_of_one_level_stays_plain(level: int) -> None:
     flat = np.full((1, 8, 8), level, np.uint8)
     assert np.array_equal(equalized(flat), flat)
-    assert np.array_equal(ferplus(flat), np.full((1, 8, 8), 128, np.uint8))
+    assert np.array_equal(evenly_lit(flat), np.full((1, 8, 8), 128, np.uint8))
 
 
 def test_colour_is_equalised_by_its_luminance_and_keeps_its_differences() -> None:
@@ -65,11 +65,11 @@ def test_colour_is_equalised_by_its_luminance_and_keeps_its_differences() -> Non
 
 
 def test_grey_in_three_channels_is_treated_as_grey() -> None:
-    for step in (equalized, ferplus):
+    for step in (equalized, evenly_lit):
         assert np.array_equal(step(np.repeat(DARK, 3, 0)), np.repeat(step(DARK), 3, 0))
 
 
-def test_ferplus_is_the_formula_of_its_authors() -> None:
+def test_illumination_is_the_formula_of_its_authors() -> None:
     """The least-squares plane by a pseudo-inverse, as in their code."""
     values = DARK.ravel()
     share = np.bincount(values, minlength=256).cumsum()
@@ -79,21 +79,21 @@ def test_ferplus_is_the_formula_of_its_authors() -> None:
     rest = even - plane @ (np.linalg.pinv(plane) @ even)
     rest /= rest.std()
     expected = np.clip(np.rint(128 + LEVELS * rest), 0, 255).reshape(1, 32, 32)
-    assert np.array_equal(ferplus(DARK), expected)
+    assert np.array_equal(evenly_lit(DARK), expected)
 
 
-def test_ferplus_takes_away_light_from_one_side() -> None:
+def test_illumination_takes_away_light_from_one_side() -> None:
     face = RANDOM.integers(60, 120, (1, 48, 48))
     light = np.linspace(0, 120, 48)[None, None, :]
     lit, shade = ((face + side).astype(np.uint8) for side in (light, light[..., ::-1]))
     before = np.corrcoef(lit.ravel(), shade.ravel())[0, 1]
-    after = np.corrcoef(ferplus(lit).ravel(), ferplus(shade).ravel())[0, 1]
+    after = np.corrcoef(evenly_lit(lit).ravel(), evenly_lit(shade).ravel())[0, 1]
     assert before < 0
     assert after > 0.6
 
 
-def test_ferplus_is_standardised() -> None:
-    levels = ferplus(DARK).astype(float)
+def test_illumination_is_standardised() -> None:
+    levels = evenly_lit(DARK).astype(float)
     assert levels.mean() == pytest.approx(128, abs=1)
     assert levels.std() == pytest.approx(LEVELS, abs=1)
 
@@ -105,12 +105,12 @@ def test_an_unknown_preprocessing_is_reported() -> None:
 
 def test_a_prepared_copy_holds_what_was_preprocessed(squares: Any, source: Path, tmp_path: Path) -> None:
     plain = prepare(squares, source, {"image_size": 16}, tmp_path)
-    made = prepare(squares, source, {"image_size": 16, "preprocess": "ferplus"}, tmp_path)
+    made = prepare(squares, source, {"image_size": 16, "preprocess": "illumination"}, tmp_path)
     assert made.folder != plain.folder
     assert made.digest != plain.digest
-    assert made.options["preprocess"] == "ferplus"
+    assert made.options["preprocess"] == "illumination"
     for before, after in zip(plain.images, made.images, strict=True):
-        assert np.array_equal(after, ferplus(before))
+        assert np.array_equal(after, evenly_lit(before))
     assert np.array_equal(made.columns["label"], plain.columns["label"])
 
 

@@ -86,11 +86,11 @@ def test_preprocessing_comes_last_and_once_also_for_merged_sources():
     wide = {"step": "squeeze", "size": 20}
     lists = {"a": [wide, {"step": "colour", "channels": 1}], "b": FIT}
     merged = [{"step": "by_source", "default": "b", "sources": lists}]
-    both = with_preprocess(merged, {"preprocess": "ferplus"})
+    both = with_preprocess(merged, {"preprocess": "illumination"})
     for source, steps in (("a", lists["a"]), ("b", FIT), ("", FIT)):
-        expected = made(with_preprocess(steps, {"preprocess": "ferplus"}))
+        expected = made(with_preprocess(steps, {"preprocess": "illumination"}))
         assert np.array_equal(made(both, known=Annotation(source=source)), expected)
-    assert default_of(both) == [*FIT, {"step": "preprocess", "name": "ferplus"}]
+    assert default_of(both) == [*FIT, {"step": "preprocess", "name": "illumination"}]
 
 
 def test_steps_are_plain_data_and_described():

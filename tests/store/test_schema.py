@@ -1,5 +1,6 @@
 """A database is created, recognised, or refused with a message."""
 
+import json
 import sqlite3
 import subprocess
 import sys
@@ -74,6 +75,39 @@ def test_rows_of_an_older_version_are_preserved(fresh_url: str) -> None:
         ids = {table: random_ids(store, table) for table in ("studies", "identity")}
     assert seen == [("old", 3, 1, 2, "f1_macro", 0.5)]
     assert [len(uid) for uid in (*ids["studies"], *ids["identity"])] == [32, 32]
+
+
+def test_preprocessing_of_an_older_database_has_its_present_name(fresh_url: str) -> None:
+    moment = "'2026-01-01 00:00:00'"
+    spec = """'{"dataset_options": {"preprocess": "ferplus"}, "dataset": "ferplus"}'"""
+    space = """'{"preprocess": {"kind": "choice", "options": ["none", "ferplus"], "search": "ferplus"}}'"""
+    params = """'{"preprocess": "ferplus", "width": 2}'"""
+    older = Database(fresh_url)
+    with older.write() as connection:
+        schema._migrate(connection, "9")
+        for row in (
+            f"studies (id, name, model, dataset, objectives, created_at, seconds_run, baseline, spec)"
+            f" VALUES (1, 'old', 'cnn', 'ferplus', '', {moment}, 0, '{{}}', {spec})",
+            f"trials (study_id, number, state, epochs, created_at, params, verdict, space, sampler_state)"
+            f" VALUES (1, 3, 'complete', 2, {moment}, {params}, '{{}}', {space}, '{{}}')",
+            f"prior_trials VALUES (1, 4, {params}, '{{}}')",
+            f"control (id, study_id, kind, issued_at, payload) VALUES (1, 1, 'enqueue', {moment}, {params})",
+        ):
+            connection.exec_driver_sql(f"INSERT INTO {row}")
+    older.close()
+    with Store.open(fresh_url) as store, store.database.read() as connection:
+        stored = {
+            column: json.loads(connection.exec_driver_sql(f"SELECT {column} FROM {table}").scalar_one())
+            for column, table in (
+                ("spec", "studies"),
+                ("params", "trials"),
+                ("space", "trials"),
+                ("payload", "control"),
+            )
+        }
+    assert stored["spec"] == {"dataset_options": {"preprocess": "illumination"}, "dataset": "ferplus"}
+    assert stored["params"] == stored["payload"] == {"preprocess": "illumination", "width": 2}
+    assert stored["space"]["preprocess"]["options"] == ["none", "illumination"]
 
 
 def test_a_missing_folder_is_made(tmp_path: Path) -> None:

@@ -58,6 +58,16 @@ def test_cards_of_both_formats_are_read(tmp_path: Path) -> None:
         assert read_card(with_card(tmp_path / "x", json.dumps(each))) == each
 
 
+def test_preprocessing_of_older_cards_has_its_present_name(tmp_path: Path) -> None:
+    steps = [{"step": "fit", "size": 32}, {"step": "preprocess", "name": "ferplus"}]
+    old = card(params=PARAMS, steps=steps)
+    old["dataset"] = {**old["dataset"], "name": "ferplus", "options": {"preprocess": "ferplus"}}
+    result = read_card(with_card(tmp_path / "x", json.dumps(old)))
+    assert result["steps"][1] == {"step": "preprocess", "name": "illumination"}
+    assert result["dataset"]["options"] == {"preprocess": "illumination"}
+    assert result["dataset"]["name"] == "ferplus"
+
+
 def test_the_protocol_and_params_of_a_card_may_be_whatever_a_study_offers(tmp_path: Path) -> None:
     protocol = {"split": "kfold", "ratios": [0.7, 0.15, 0.15], "folds": 5, "repeats": 2, "seed": 0, "by": "subject"}
     params = {**PARAMS, "crop": 40, "tta": "ten_crop", "loss_scale": 10, "freeze": "none", "nesterov": True}
