@@ -79,9 +79,14 @@ def test_a_study_from_the_form_to_the_face(browser: Browser, served: Served, tmp
 
     begun = {"schema": 1, "study": "formed", "trained": "finish/formed", "finish": None}
     page.route("**/api/v1/studies/formed/finish", lambda route: route.fulfill(json=begun))
+    page.get_by_text("95 % interval").wait_for()
+    page.get_by_text("Finish the study").click()
+    page.locator("input[name=seeds]").fill("2")
+    page.locator("input[name=unseen]").fill("kdef, ckplus=/data/ck")
     with page.expect_request("**/formed/finish") as finishing:
-        page.get_by_role("button", name="Finish").click()
-    assert (finishing.value.method, finishing.value.post_data_json) == ("POST", {})
+        page.get_by_role("button", name="Finish", exact=True).click()
+    sent = {"seeds": 2, "unseen": ["kdef", "ckplus=/data/ck"]}
+    assert (finishing.value.method, finishing.value.post_data_json) == ("POST", sent)
     page.wait_for_url("**/#/study/finish%2Fformed")
     one.go("#/study/formed")
 

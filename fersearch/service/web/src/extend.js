@@ -2,7 +2,7 @@
 import { html, useState } from "./html.js";
 import { post, studyPath } from "./api.js";
 import { moment, plural } from "./format.js";
-import { Failure } from "./parts.js";
+import { Failure, TextField } from "./parts.js";
 
 export function Extend({ study, reload }) {
   const [values, setValues] = useState({});
@@ -19,8 +19,7 @@ export function Extend({ study, reload }) {
       setState({ error, busy: false });
     }
   };
-  const field = (name, title, placeholder, help) => html`<label><span>${title}</span>
-    <input type="text" name=${name} value=${values[name] ?? ""} placeholder=${placeholder} onInput=${(event) => setValues({ ...values, [name]: event.target.value })} /><small>${help}</small></label>`;
+  const field = (name, title, placeholder, help) => html`<${TextField} ...${{ name, title, placeholder, help, values, setValues }} />`;
   return html`<section class="card"><details><summary>Extend the study</summary>
     <form onSubmit=${submit} aria-busy=${state.busy}>
       <p class="quiet">Existing trials are kept, and the search continues from those within the new space.</p>

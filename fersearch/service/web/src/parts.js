@@ -29,6 +29,11 @@ export function Facts({ facts }) {
   </dl>`;
 }
 
+export function TextField({ name, title, placeholder, help, values, setValues }) {
+  const change = (event) => setValues({ ...values, [name]: event.target.value });
+  return html`<label><span>${title}</span><input type="text" name=${name} value=${values[name] ?? ""} placeholder=${placeholder} onInput=${change} /><small>${help}</small></label>`;
+}
+
 export function Copy({ text }) {
   const [done, setDone] = useState(false);
   const copy = async () => {

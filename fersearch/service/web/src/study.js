@@ -3,6 +3,7 @@ import { html, useEffect, useRef, useState } from "./html.js";
 import { get, post, remove, studyPath } from "./api.js";
 import { Enqueue } from "./enqueue.js";
 import { Extend } from "./extend.js";
+import { Finish } from "./finish.js";
 import { duration, moment, number, plural } from "./format.js";
 import { aligned, Lines } from "./lines.js";
 import { keepers, Parallel } from "./parallel.js";
@@ -57,9 +58,16 @@ export function Study({ name }) {
       </div>`}
     ${me.value && me.value.role !== "read" && html`<${Enqueue} study=${study} reload=${detail.reload} />`}
     ${me.value && me.value.role !== "read" && study.state !== "running" && html`<${Extend} study=${study} reload=${detail.reload} />`}
+    ${me.value && me.value.role !== "read" && canFinish(study) && html`<${Finish} study=${study} reload=${detail.reload} />`}
     <${Stopped} name=${name} chart=${data} />
     <${Table} study=${study} chart=${data} kept=${kept} />
   </main>`;
+}
+
+const canFinish = (study) => !study.finish && study.counts.complete > 0 && !["running", "queued"].includes(study.state) && !study.name.startsWith("finish/");
+
+function bestOf({ trial, metric, value, interval }) {
+  return `trial ${trial}: ${metric} ${number(value)}${interval ? ` (95 % interval ${interval.map(number).join(" to ")})` : ""}`;
 }
 
 function Head({ study, onFailure, reload }) {
@@ -83,24 +91,12 @@ function Head({ study, onFailure, reload }) {
       onFailure(error);
     }
   };
-  const finish = async () => {
-    try {
-      onFailure(null);
-      const answer = await post(studyPath(study.name, "/finish"), {});
-      await Promise.all([reload(), refresh()]);
-      if (!answer.finish) go("study", answer.trained);
-    } catch (error) {
-      onFailure(error);
-    }
-  };
   const active = ["running", "queued"].includes(study.state);
-  const canFinish = !active && !study.finish && study.counts.complete > 0 && !study.name.startsWith("finish/");
   return html`<div class="heading">
       <h1 tabindex="-1">${study.name} <${Badge} state=${study.state} /></h1>
       ${me.value && me.value.role !== "read" && html`<div class="buttons">
         ${active && html`<button type="button" onClick=${act("pause")}>Pause</button><button type="button" onClick=${act("stop")}>Stop</button>`}
         ${!active && study.state !== "complete" && html`<button type="button" class="primary" onClick=${act("resume")}>${study.state === "paused" ? "Resume" : "Run"}</button>`}
-        ${canFinish && html`<button type="button" title="Retrain the best trials of the front with new seeds. When they are trained, press again to evaluate the chosen one on the test split." onClick=${finish}>Finish</button>`}
         ${!active && html`<button type="button" onClick=${discard}>Delete</button>`}
       </div>`}
     </div>
@@ -108,6 +104,7 @@ function Head({ study, onFailure, reload }) {
       <${Progress} counts=${study.counts} total=${study.budget.trials} />
       <${Facts} facts=${{
         Trials: `${Object.entries(study.counts).map(([state, count]) => `${count} ${state}`).join(", ") || "none"} of ${study.budget.trials}`,
+        ...(study.best ? { "Best trial": bestOf(study.best) } : {}),
         Model: study.architectures.join(", "),
         Dataset: study.dataset,
         ...(study.where.length ? { Bounds: study.where.join(", ") } : {}),
