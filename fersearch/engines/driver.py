@@ -19,7 +19,7 @@ from fersearch.engines import devices
 from fersearch.engines.backends import Backend
 from fersearch.engines.figures import Figures
 from fersearch.engines.formats import Formats
-from fersearch.engines.local import LocalEngine
+from fersearch.engines.local import Callbacks, LocalEngine
 from fersearch.engines.memory_bounds import MemoryBounds
 from fersearch.engines.outages import Outages, stopped
 from fersearch.engines.placement import FixedPlacement, Placement
@@ -203,9 +203,8 @@ class Driver:
         self.observer.begin(self.study, self.study.spec.budget.trials, ended, self._at_once, self._rounds)
         if in_process:
             slot = self.backend.slots[0]
-            trial = run_in_process(search, slot, self._request, self.observer, self.stop, self._look, settle)
-            if trial is not None and trial.state.ended:
-                self._forget(trial)
+            callbacks = Callbacks(self._request, self._log, settle=settle, forget=self._forget, watch=self._look)
+            run_in_process(search, slot, callbacks, self.observer, self.stop)
             self._note_time()
             return
         memory = MemoryBounds(self.study.spec.where, of_data(trials, self.study.data_digest))
@@ -215,20 +214,23 @@ class Driver:
         self._record_slots()
         self._monitor = self.backend.monitor(placement, self.observer.note)
         self._monitor.look()
+        callbacks = Callbacks(
+            self._request,
+            self._log,
+            refuse=lambda trial: self._figures.refusal(trial) or memory.refusal(trial),
+            settle=settle,
+            forget=self._forget,
+            watch=self._watch,
+        )
         LocalEngine(
             search,
             placement,
             pool,
-            self._request,
+            callbacks,
             self.observer,
             self.stop,
             seconds=self.seconds,
             grace=self.options.grace,
-            forget=self._forget,
-            log=self._log,
-            watch=self._watch,
-            settle=settle,
-            refuse=lambda trial: self._figures.refusal(trial) or memory.refusal(trial),
             advice=advice(self.study.name, self.options),
         ).run()
         self._note_time()

@@ -44,14 +44,30 @@ class _Running:
     process: Process
 
 
+@dataclass(frozen=True)
+class Callbacks:
+    """What an engine asks its driver, or reports to it.
+
+    `request` returns a trial's request for a slot, `log` the file for its output. `refuse` returns the outcome of a
+    trial that need not run. `settle` takes a trial's number and the facts of its rehearsal, and returns the memory
+    format to use. `forget` takes each trial that will never run again, to remove its states. `watch` is called often,
+    between two messages.
+    """
+
+    request: Callable[[Trial, Slot], TrialRequest]
+    log: Callable[[Trial], Path]
+    refuse: Callable[[Trial], Outcome | None] = lambda _: None
+    settle: Callable[[int, Mapping[str, Any]], str] = suggested_format
+    forget: Callable[[Trial], None] = lambda _: None
+    watch: Callable[[], None] = lambda: None
+
+
 class LocalEngine:
     """The engine that runs trials until the search has no more, the time is up, or a stop is requested.
 
-    `request` returns a trial's request for a slot. `forget` is called with each trial that will never run again, to
-    remove its states. `settle` is called with a trial's number and the facts of its rehearsal, and returns the memory
-    format to use. A trial for which `slots` or a full disk have no room yet is held until they have, and the search
-    is not asked for another. Preempted trials have `grace` seconds to save their state and exit. `advice` follows the
-    note about other processes on the CPU.
+    A trial for which `slots` or a full disk have no room yet is held until they have, and the search is not asked for
+    another. Preempted trials have `grace` seconds to save their state and exit. `advice` follows the note about other
+    processes on the CPU.
     """
 
     def __init__(
@@ -59,29 +75,19 @@ class LocalEngine:
         search: Search,
         slots: Placement | Sequence[Slot],
         pool: Pool,
-        request: Callable[[Trial, Slot], TrialRequest],
+        callbacks: Callbacks,
         observer: Observer,
         stop: Stop,
         *,
         seconds: float | None = None,
         grace: float = GRACE,
-        forget: Callable[[Trial], None] = lambda _: None,
-        log: Callable[[Trial], Path],
-        watch: Callable[[], None] = lambda: None,
-        settle: Callable[[int, Mapping[str, Any]], str] = suggested_format,
-        refuse: Callable[[Trial], Outcome | None] = lambda _: None,
         advice: str = "",
     ) -> None:
         self.search = search
         self.pool = pool
         self.observer = observer
         self.stop = stop
-        self._request = request
-        self._forget = forget
-        self._log = log
-        self._watch = watch
-        self._settle = settle
-        self._refuse = refuse
+        self._callbacks = callbacks
         self._placement = FixedPlacement(slots) if isinstance(slots, Sequence) else slots
         self._contention = Contention()
         self._other_load, self._about_load = OtherLoad(), OtherLoadNote(observer.note, advice)
@@ -116,7 +122,7 @@ class LocalEngine:
             self._receive(self._running[connection])
         self._end_hung()
         self._quiet.look()
-        self._watch()
+        self._callbacks.watch()
         self._fill()
         self.observer.tick()
 
@@ -153,7 +159,7 @@ class LocalEngine:
             trial = self._next = self._next or self.search.ask()
             if trial is None:
                 return
-            if outcome := self._refuse(trial):
+            if outcome := self._callbacks.refuse(trial):
                 self._next = None
                 self._finish(trial, outcome, 0.0)
                 continue
@@ -164,8 +170,8 @@ class LocalEngine:
             self._start(trial, slot)
 
     def _start(self, trial: Trial, slot: Slot) -> None:
-        process = self.pool.start(self._log(trial), dict(slot.env))
-        process.send({"request": self._request(trial, slot).to_json()})
+        process = self.pool.start(self._callbacks.log(trial), dict(slot.env))
+        process.send({"request": self._callbacks.request(trial, slot).to_json()})
         self._running[process.connection] = _Running(trial, slot, process)
         self._quiet.join(trial.number, process.send)
         self.observer.started(trial, slot.number)
@@ -193,7 +199,7 @@ class LocalEngine:
         elif "saved" in message:
             self.search.saved(running.trial.number)
         elif "rehearsed" in message:
-            running.process.send({"format": self._settle(running.trial.number, message["rehearsed"])})
+            running.process.send({"format": self._callbacks.settle(running.trial.number, message["rehearsed"])})
         elif "outcome" in message:
             self._end(running, Outcome.from_json(message["outcome"]))
         elif "note" in message:
@@ -230,7 +236,7 @@ class LocalEngine:
     def _finish(self, trial: Trial, outcome: Outcome, seconds: float) -> Trial:
         ended = self.search.finish(trial.number, outcome, seconds)
         if ended.state.ended:
-            self._forget(ended)
+            self._callbacks.forget(ended)
         self.observer.ended(ended)
         return ended
 

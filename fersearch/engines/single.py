@@ -3,17 +3,17 @@
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fersearch.artifacts import Artifacts
 from fersearch.engines.devices import Slot
 from fersearch.engines.formats import suggested_format
-from fersearch.engines.local import with_loss
+from fersearch.engines.local import Callbacks, with_loss
 from fersearch.engines.machine import Machine
 from fersearch.engines.processes import Pool, Process
 from fersearch.engines.quiet import when_alone
@@ -92,16 +92,13 @@ def _last_output(pool: Pool, process: Process) -> str:
 def run_in_process(
     search: Search,
     slot: Slot,
-    request: Callable[[Trial, Slot], TrialRequest],
+    callbacks: Callbacks,
     observer: Observer,
     stop: Stop,
-    watch: Callable[[], None] = lambda: None,
-    settle: Callable[[int, Mapping[str, Any]], str] = suggested_format,
 ) -> Trial | None:
     """Run one trial in this process, for a debugger; return it, or None if there is none to run.
 
-    `watch` is called between any two steps; after a request to `stop`, the trial saves its state and ends. `settle`
-    returns the memory format for the facts of a trial's rehearsal.
+    It is watched between any two steps; after a request to `stop`, the trial saves its state and ends.
     """
     from fersearch.training.attempt import run_trial
 
@@ -117,7 +114,7 @@ def run_in_process(
         return decision
 
     def pulse() -> bool:
-        watch()
+        callbacks.watch()
         machine.pulse()
         return stop.level > Level.NOT
 
@@ -128,16 +125,18 @@ def run_in_process(
     try:
         with Machine() as machine:
             outcome = run_trial(
-                request(trial, slot),
+                callbacks.request(trial, slot),
                 report,
                 pulse=pulse,
                 notify=lambda text: observer.note(f"trial {trial.number}: {text}"),
                 saved=lambda: search.saved(trial.number),
-                settle=partial(settle, trial.number),
+                settle=partial(callbacks.settle, trial.number),
                 quiet=quiet,
             )
     except KeyboardInterrupt:
         outcome = Outcome(Reason.INTERRUPTED, "stopped by Ctrl-C")
     ended = search.finish(trial.number, with_loss(stop, outcome), time.monotonic() - started)
     observer.ended(ended)
+    if ended.state.ended:
+        callbacks.forget(ended)
     return ended

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from fersearch import registry
 from fersearch.engines.devices import Slot
-from fersearch.engines.local import LocalEngine, Stop
+from fersearch.engines.local import Callbacks, LocalEngine, Stop
 from fersearch.engines.processes import Pool
 from fersearch.home import artifacts_folder
 from fersearch.observer import Observer
@@ -85,7 +85,7 @@ def run(engine: str, trials: int, seconds: float, slots: int) -> tuple[float, fl
         with store.writer(study.id) as writer:
             search = Search(study, (), {}, writer, metrics, {})
             started, cpu = time.perf_counter(), time.process_time()
-            LocalEngine(search, places, pool, request, times, Stop(), log=log).run()
+            LocalEngine(search, places, pool, Callbacks(request, log), times, Stop()).run()
             cpu = time.process_time() - cpu
         epochs = [epoch for of_trial in store.epoch_values(study.id).values() for epoch in of_trial]
         return sum(epoch.seconds for epoch in epochs), times.last - started, cpu, len(epochs)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from fersearch import registry
 from fersearch.engines.devices import Slot
-from fersearch.engines.local import LocalEngine, Stop
+from fersearch.engines.local import Callbacks, LocalEngine, Stop
 from fersearch.engines.processes import Pool
 from fersearch.observer import Observer
 from fersearch.recipe import recipe
@@ -52,7 +52,7 @@ def run(trials: int, slots: int, sampler: str, pruner: str) -> tuple[float, floa
                 search = Search(study, (), {}, writer, registry.load().metrics, {})
                 places = [Slot(i, "cpu", (), 1) for i in range(slots)]
                 log = Path(folder) / "trial.log"
-                engine = LocalEngine(search, places, pool, request, Observer(), Stop(), log=lambda _: log)
+                engine = LocalEngine(search, places, pool, Callbacks(request, lambda _: log), Observer(), Stop())
                 started, cpu = time.perf_counter(), time.process_time()
                 engine.run()
                 wall, cpu = time.perf_counter() - started, time.process_time() - cpu

@@ -9,7 +9,7 @@ import pytest
 
 from fersearch.components import Metric
 from fersearch.engines.devices import Slot
-from fersearch.engines.local import LocalEngine
+from fersearch.engines.local import Callbacks, LocalEngine
 from fersearch.engines.processes import Pool
 from fersearch.engines.shutdown import Stop
 from fersearch.home import artifacts_folder
@@ -122,12 +122,14 @@ class Bench:
                 search,
                 places,
                 pool,
-                self._request,
+                Callbacks(self._request, self._log),
                 observer or Observer(),
                 stop or Stop(),
-                log=lambda trial: self.folder / "logs" / f"{trial.number}-{len(trial.attempts)}.log",
                 **options,
             ).run()
+
+    def _log(self, trial) -> Path:
+        return self.folder / "logs" / f"{trial.number}-{len(trial.attempts)}.log"
 
     def _backend(self, slots: int) -> tuple[list[Slot], Callable[..., Pool]]:
         if self.engine == "local":
