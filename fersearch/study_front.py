@@ -124,7 +124,7 @@ def front_of(study: StudyRow, trials: Sequence[Trial], where: Sequence[str] = ()
     if by_best:
         constraints = tuple(dict.fromkeys((*constraints, *by_best)))
         members = pareto_front(comparable, objectives, study.baseline, constraints)
-    tolerances = cost_tolerances(objectives, comparable)
+    tolerances = cost_tolerances(objectives, comparable, study.cost_spreads)
     return Front(study.name, members, objectives, study.baseline, foreign, constraints, tolerances)
 
 
@@ -133,11 +133,16 @@ def may_count(trial: Trial) -> bool:
     return trial.state is TrialState.COMPLETE or any(name.endswith((STD, SPREAD)) for name in trial.values)
 
 
-def cost_tolerances(objectives: Sequence[Objective], trials: Sequence[Trial]) -> dict[str, float]:
-    """Return the share by which trials may differ in each objective but the first, and count as equal."""
+def cost_tolerances(
+    objectives: Sequence[Objective], trials: Sequence[Trial], earlier: Mapping[str, float]
+) -> dict[str, float]:
+    """Return the share by which trials may differ in each objective but the first, and count as equal.
+
+    `earlier` has the shares that other studies knew when this one was created.
+    """
     from fersearch.search.ties import spread
 
-    return {objective.metric: spread(trials, objective.metric) for objective in objectives[1:]}
+    return {objective.metric: spread(trials, objective.metric, earlier) for objective in objectives[1:]}
 
 
 def best_of_front(study: StudyRow, trials: Sequence[Trial]) -> Trial:

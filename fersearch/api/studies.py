@@ -323,7 +323,7 @@ def view(store: Store, study: StudyRow) -> StudyView:
         seconds=study.seconds,
         environments=store.environments(study.id),
         timing=sharing.describe(timed),
-        cost_tolerances=cost_tolerances(study.spec.objectives, timed),
+        cost_tolerances=cost_tolerances(study.spec.objectives, timed, study.cost_spreads),
         data=study.data,
         plugins=[file.path for file in study.plugins],
         state=summary.state,

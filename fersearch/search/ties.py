@@ -1,6 +1,6 @@
 """Tolerances of costs: how much the cost of the same training differs between runs."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import mean, median, stdev
 
 from fersearch.formatting import TIE, varies
@@ -21,14 +21,15 @@ def deviation_of(trained: Sequence[Trial], metric: str) -> float | None:
     return stdev(values) / mean(values) if values and mean(values) > 0 else None
 
 
-def spread(trials: Iterable[Trial], metric: str) -> float:
+def spread(trials: Iterable[Trial], metric: str, earlier: Mapping[str, float]) -> float:
     """Return the relative deviation of a metric from one training to the next: the median of the known deviations.
 
     It is known for trials with several rounds, and for those that a refit or a finish trained again. Where no trial
-    was trained twice it is 5 % for metrics by clocks and allocators, and 0 for counted ones.
+    was trained twice it is that of `earlier` studies; else 5 % for metrics by clocks and allocators, and 0 for counted
+    ones.
     """
     known = [own for trial in trials if (own := _spread_of(trial, metric)) is not None]
-    return median(known) if known else TIE if varies(metric) else 0.0
+    return median(known) if known else earlier.get(metric, TIE) if varies(metric) else 0.0
 
 
 def comparable(trial: Trial, objectives: Sequence[Objective]) -> list[float]:

@@ -10,7 +10,7 @@ from fastapi.middleware.gzip import GZipMiddleware
 from fastapi.responses import PlainTextResponse
 
 from fersearch import __version__
-from fersearch.service import openapi, page, problems, security
+from fersearch.service import jobs, openapi, page, problems, security
 from fersearch.service.context import Service
 from fersearch.service.guard import Guard
 from fersearch.service.metrics import gauges
@@ -26,7 +26,8 @@ def create_app(service: Service, gate: security.Gate) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         service.stream.start(asyncio.get_running_loop())
-        yield
+        async with jobs.kept_ready(service.settings.storage):
+            yield
         service.stream.close()
 
     app = FastAPI(

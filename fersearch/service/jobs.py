@@ -1,7 +1,7 @@
 """Run verbs that need torch, optuna or much memory in child processes: the service stays small and responsive.
 
 `python -m fersearch.service.jobs` reads `{"verb", "arguments"}` on standard input and writes `{"result"}` or
-`{"problem"}` on standard output, after one line for each report of the verb.
+`{"problem"}` on standard output, after one line for each report of the verb. One such child is kept ready.
 """
 
 import asyncio
@@ -10,7 +10,10 @@ import os
 import signal
 import sys
 import tempfile
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager
+from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import quote
@@ -18,12 +21,16 @@ from urllib.parse import quote
 from fastapi.responses import StreamingResponse
 
 from fersearch.service.problems import ProblemError
+from fersearch.service.spare import Spare
 from fersearch.service.verbs import REPORTING, VERBS
 
 PIECE = 2**16
 ENDING_SECONDS = 5.0
 AT_ONCE = asyncio.Semaphore(2)
 """Limit of concurrent children, each of which may load torch; further requests wait."""
+
+READY = "--ready"
+PRELOAD = ("fersearch.api.creating", "fersearch.api.records")
 
 
 async def run(verb: str, storage: str | None, **arguments: Any) -> Any:
@@ -40,6 +47,11 @@ async def run(verb: str, storage: str | None, **arguments: Any) -> Any:
 def request_env(storage: str | None) -> Mapping[str, str]:
     """Return the environment of a child that works on a database."""
     return {**os.environ, **({"FERSEARCH_STORAGE": storage} if storage else {})}
+
+
+def kept_ready(storage: str | None) -> AbstractAsyncContextManager[None]:
+    """Return a block during which a child that works on a database is kept ready."""
+    return _SPARE.kept(request_env(storage))
 
 
 async def reported(verb: str, storage: str | None, **arguments: Any) -> AsyncIterator[dict[str, Any]]:
@@ -83,7 +95,7 @@ async def lines(stream: asyncio.StreamReader) -> AsyncIterator[bytes]:
             parts = [other]
 
 
-async def _ended(child: asyncio.subprocess.Process) -> None:
+async def _ended(child: Process) -> None:
     """Interrupt a child that still runs; kill it after `ENDING_SECONDS`."""
     if child.returncode is not None:
         return
@@ -120,7 +132,7 @@ def _pieces(content: BinaryIO) -> Iterator[bytes]:
 
 async def _answered(verb: str, request: str, env: Mapping[str, str]) -> Any:
     """Return the result of a child; it is killed if the client disconnects."""
-    child = await _started(env)
+    child = _SPARE.take(env) or await _started(env)
     try:
         out, err = await child.communicate(request.encode())
     finally:
@@ -135,15 +147,18 @@ async def _answered(verb: str, request: str, env: Mapping[str, str]) -> Any:
     return answer["result"]
 
 
-async def _started(env: Mapping[str, str]) -> asyncio.subprocess.Process:
+async def _started(env: Mapping[str, str], *arguments: str) -> Process:
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", __name__),
+        *(sys.executable, "-m", __name__, *arguments),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         env=env,
         start_new_session=True,
     )
+
+
+_SPARE = Spare(lambda env: _started(env, READY))
 
 
 def _problem(failure: Mapping[str, Any] | None, verb: str, code: int | None, noise: bytes) -> ProblemError:
@@ -155,11 +170,17 @@ def _problem(failure: Mapping[str, Any] | None, verb: str, code: int | None, noi
 
 
 def main() -> None:
-    """Run the verb named on standard input."""
+    """Run the verb named on standard input, once it is; nothing if that ends empty."""
     from fersearch.errors import FersearchError, StudyFileError
     from fersearch.service.problems import NO_ROOM, is_disk_full, status_of
 
-    request = json.load(sys.stdin)
+    if READY in sys.argv:
+        for module in PRELOAD:
+            import_module(module)
+    text = sys.stdin.read()
+    if not text:
+        return
+    request = json.loads(text)
     out = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # output of libraries must not mix with the result
 

@@ -16,7 +16,8 @@ class StudyRow:
     `baseline` holds the metrics of the majority-class guess; `seconds` is the running time it has used so far.
     `uid` is a random id that no two databases share; `data` is the identity of the study's data, empty before its
     first run. `ending` is the time and reason of an end before the budget was used up. `database` is the random id of
-    its database, which a copy of that database shares.
+    its database, which a copy of that database shares. `cost_spreads` holds the relative deviations of costs between
+    equal trainings, as other studies of the database knew them when this one was created.
     """
 
     id: int
@@ -30,6 +31,7 @@ class StudyRow:
     data: Mapping[str, Any] = field(default_factory=dict)
     database: str = ""
     ending: str = ""
+    cost_spreads: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def data_digest(self) -> str:

@@ -17,7 +17,7 @@ from fersearch.store.tables import Moment, checkpoints, metadata, now, studies, 
 from fersearch.store.tables import identity as identities
 from fersearch.trial import TrialState
 
-SCHEMA = 10
+SCHEMA = 11
 """The newest revision in `migrations/versions`."""
 VERSION_TABLE = "fersearch_schema"
 _LOCK = 7_041_776_238_515  # an arbitrary number that no other program of the same PostgreSQL server uses

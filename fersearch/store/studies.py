@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from fersearch.errors import NameTaken, StudyBusy, UnknownName, suggestion
 from fersearch.plugins import PluginFile
 from fersearch.store.control import PAUSE, RUN, STOP, add_request, requested
+from fersearch.store.cost_spreads import cost_spreads
 from fersearch.store.database import Database
 from fersearch.store.lease import driven_studies, refuse_if_held
 from fersearch.store.logbook import looks_by_study
@@ -263,6 +264,7 @@ def _create(
         "uid": uuid4().hex,
         "data": dict(data or {}),
         "owner": owner,
+        "cost_spreads": cost_spreads(connection),
     }
     try:
         study_id = connection.execute(insert(studies).values(row).returning(studies.c.id)).scalar_one()
@@ -295,6 +297,7 @@ def _find(connection: Connection, name: str) -> StudyRow:
         uid=row.uid,
         data=row.data,
         ending=row.ending,
+        cost_spreads=row.cost_spreads,
         database=connection.execute(select(identity.c.id)).scalar_one(),
     )
 

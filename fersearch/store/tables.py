@@ -119,6 +119,7 @@ studies = Table(
     Column("owner", Text, nullable=False, server_default=""),
     Column("revision", Integer, nullable=False, server_default="0"),
     Column("ending", Text, nullable=False, server_default=""),
+    Column("cost_spreads", Json, nullable=False, server_default="{}"),
     Index("studies_by_uid", "uid", unique=True),
     sqlite_autoincrement=True,
 )

@@ -19,6 +19,7 @@ from fersearch.components import Architecture, Task
 from fersearch.errors import UsageError
 from fersearch.space import Value
 from fersearch.training.numerics import ONE_IMAGE, TWO_OR_MORE, is_one_value
+from fersearch.training.on_meta import on_meta
 from fersearch.training.pauses import paused
 
 INTERVAL = 0.02  # seconds between two samples of a trial's memory
@@ -203,7 +204,7 @@ def refuse_single_images(architecture: Architecture, params: Mapping[str, Value]
     from fersearch.components import trained_task
 
     try:
-        with torch.device("meta"):
+        with on_meta():
             model = architecture.build(params, trained_task(task, params)).train()
             model(torch.zeros(1, task.channels, task.image_size, task.image_size))
     except Exception as error:  # the trial reports any other problem

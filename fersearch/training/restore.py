@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.modules import module as registration
 
 from fersearch.errors import FersearchError, PluginError
+from fersearch.training.on_meta import on_meta
 
 ROOM_BYTES = 2**26  # bytes beyond four times the tensors, for weights that a constructor creates and replaces
 ROOM_PARTS = 20_000  # modules beyond twenty per tensor
@@ -49,7 +50,7 @@ def _require_finite(tensors: Mapping[str, Tensor]) -> None:
 def _drafted(build: Build, tensors: Mapping[str, Tensor], name: str) -> nn.Module:
     """Return the network on the meta device, or on the CPU where it cannot be built there."""
     try:
-        with torch.device("meta"), _within(tensors, name):
+        with on_meta(), _within(tensors, name):
             return build()
     except FersearchError:
         raise

@@ -11,12 +11,13 @@ from fersearch.components import Architecture, Task, trained_task
 from fersearch.space import Value
 from fersearch.training.freezing import freeze
 from fersearch.training.measure import parameters
+from fersearch.training.on_meta import on_meta
 
 
 def count_on_meta(architecture: Architecture, params: Mapping[str, Value], task: Task) -> dict[str, int]:
     """Count weights on the meta device: `total`, and `trainable` under the freezing rule of `params`."""
 
-    with torch.device("meta"):
+    with on_meta():
         model = architecture.build(params, trained_task(task, params))
     freeze(architecture, model, params)
     trainable = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
@@ -37,7 +38,7 @@ class Layer:
 def layers(architecture: Architecture, params: Mapping[str, Value], task: Task) -> list[Layer]:
     """Return every layer that a model calls for one image, in order of its first call."""
     task = trained_task(task, params)
-    with torch.device("meta"):
+    with on_meta():
         model = architecture.build(params, task).eval()
         images = torch.zeros(2, task.channels, task.image_size, task.image_size)
     freeze(architecture, model, params)

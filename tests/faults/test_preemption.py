@@ -14,6 +14,7 @@ pytestmark = pytest.mark.slow
 
 PATIENCE = 300.0  # seconds; on a busy machine a trial starts late
 MANY_STEPS = {"batch_size": "8"}  # 16 in an epoch
+SLOW = {"SLOW_SECONDS": "0.4", "SLOW_AFTER": "16"}  # from the second epoch on
 
 
 def everything(driver: int) -> list[int]:
@@ -45,7 +46,7 @@ def test_a_trial_that_hangs_is_detected_and_runs_again(home: Home, undisturbed):
 @pytest.mark.parametrize("whom", ["driver", "everything"])
 def test_sigterm_saves_in_the_middle_of_an_epoch_and_the_study_goes_on_there(home: Home, undisturbed, whom):
     home.create(trials=2, epochs=3, **MANY_STEPS)
-    driver = home.fork("study", "run", "s", "--slots", "1", "--grace", "60s", SLOW_SECONDS="0.4")
+    driver = home.fork("study", "run", "s", "--slots", "1", "--grace", "60s", **SLOW)
     home.until(home.running_pids, seconds=PATIENCE)
     time.sleep(1.5)
     for pid in everything(driver.pid) if whom == "everything" else [driver.pid]:
@@ -64,7 +65,7 @@ def test_sigterm_saves_in_the_middle_of_an_epoch_and_the_study_goes_on_there(hom
 
 def test_a_trial_that_does_not_leave_is_ended_after_the_grace_and_loses_no_epoch(home: Home, undisturbed):
     home.create(trials=2, epochs=3, **MANY_STEPS)
-    driver = home.fork("study", "run", "s", "--slots", "1", "--grace", "1s", SLOW_SECONDS="0.4")
+    driver = home.fork("study", "run", "s", "--slots", "1", "--grace", "1s", **SLOW)
     pid = home.until(home.running_pids, seconds=PATIENCE)[0]
     os.kill(pid, signal.SIGSTOP)
     driver.terminate()

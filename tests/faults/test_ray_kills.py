@@ -10,7 +10,7 @@ import pytest
 
 from tests.faults.conftest import Home, interrupt
 from tests.faults.test_kills import sound, values
-from tests.faults.test_preemption import MANY_STEPS, ends, everything
+from tests.faults.test_preemption import MANY_STEPS, SLOW, ends, everything
 
 pytestmark = pytest.mark.slow
 RAY = ("study", "run", "s", "--engine", "ray", "--slots", "2")
@@ -84,7 +84,7 @@ def test_ctrl_c_saves_what_runs_and_ray_is_gone(home: Home):
 @pytest.mark.long
 def test_sigterm_to_the_whole_job_saves_in_the_middle_of_an_epoch_and_ray_is_gone(home: Home):
     home.create(trials=2, epochs=3, **MANY_STEPS)
-    driver = home.fork(*RAY, "--grace", "60s", SLOW_SECONDS="0.4")
+    driver = home.fork(*RAY, "--grace", "60s", **SLOW)
     home.until(home.running_pids, seconds=180)
     time.sleep(1.5)
     started = everything(driver.pid)

@@ -19,13 +19,22 @@ def trial(number: int, f1: float, seconds: float, **values: float) -> Trial:
 
 
 def test_the_spread_of_a_cost_is_what_repeats_refits_and_finishes_showed() -> None:
-    assert spread([trial(0, 0.5, 10.0)], "train_seconds") == TIE
+    assert spread([trial(0, 0.5, 10.0)], "train_seconds", {}) == TIE
     repeated = trial(1, 0.5, 10.0, train_seconds_std=0.2)
     finished = trial(2, 0.5, 10.0, train_seconds_spread=0.04)
-    assert spread([trial(0, 0.5, 10.0), repeated], "train_seconds") == pytest.approx(0.02)
-    assert spread([repeated, finished], "train_seconds") == pytest.approx(0.03)
-    assert spread([repeated, finished], "peak_memory_mb") == TIE
-    assert spread([repeated, finished], "parameters") == 0.0
+    assert spread([trial(0, 0.5, 10.0), repeated], "train_seconds", {}) == pytest.approx(0.02)
+    assert spread([repeated, finished], "train_seconds", {}) == pytest.approx(0.03)
+    assert spread([repeated, finished], "peak_memory_mb", {}) == TIE
+    assert spread([repeated, finished], "parameters", {}) == 0.0
+
+
+def test_a_study_without_repeats_takes_what_earlier_ones_showed() -> None:
+    earlier = {"train_seconds": 0.08, "parameters": 0.5}
+    repeated = trial(1, 0.5, 10.0, train_seconds_std=0.2)
+    assert spread([trial(0, 0.5, 10.0)], "train_seconds", earlier) == 0.08
+    assert spread([repeated], "train_seconds", earlier) == pytest.approx(0.02)
+    assert spread([repeated], "peak_memory_mb", earlier) == TIE
+    assert spread([repeated], "parameters", earlier) == 0.0
 
 
 def test_trials_of_one_configuration_or_its_rounds_give_a_deviation() -> None:

@@ -35,7 +35,7 @@ class Child:
         return out, err
 
 
-async def start(preloaded: Preloaded, env: Mapping[str, str]) -> Child:
+async def start(preloaded: Preloaded, env: Mapping[str, str], *_: str) -> Child:
     """Start what `jobs` starts."""
     (input, stdin), (stdout, out), (stderr, err) = os.pipe(), os.pipe(), os.pipe()
     try:

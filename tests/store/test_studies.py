@@ -48,6 +48,24 @@ def test_a_study_comes_back_as_it_was_made(store: Store) -> None:
     assert result.created.tzinfo is not None
 
 
+def test_a_new_study_knows_how_costs_varied_in_those_before(store: Store, study: StudyRow) -> None:
+    assert store.create_study(make_spec(name="second")).cost_spreads == {}
+    again = [
+        {"train_seconds": 10.0, "train_seconds_std": 0.2, "f1_macro": 0.5, "f1_macro_std": 0.1},
+        {"train_seconds": 10.0, "train_seconds_std": 0.2, "train_seconds_spread": 0.06},
+        {"train_seconds": 10.0, "train_seconds_spread": 0.1, "peak_memory_mb": 0.0, "peak_memory_mb_std": 0.0},
+        {"train_seconds": 50.0, "parameters": 9.0, "parameters_std": 0.0},
+    ]
+    with store.writer(study.id) as writer:
+        for number, values in enumerate(again):
+            writer.add_trial(Trial(number, {}))
+            writer.start_attempt(number, Attempt(1))
+            ended = Trial(number, {}, TrialState.COMPLETE, values, epochs=1)
+            writer.end_attempt(ended, Attempt(1, Reason.DONE), {})
+    assert store.create_study(make_spec(name="third")).cost_spreads == {"train_seconds": pytest.approx(0.06)}
+    assert store.study("third").cost_spreads == {"train_seconds": pytest.approx(0.06)}
+
+
 def test_a_name_is_used_once(store: Store, study: StudyRow) -> None:
     with pytest.raises(UsageError, match="study 'faces' already exists") as caught:
         store.create_study(make_spec())
