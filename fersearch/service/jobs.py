@@ -1,7 +1,6 @@
 """Run verbs that need torch, optuna or much memory in child processes: the service stays small and responsive.
 
-`python -m fersearch.service.jobs` reads `{"verb", "arguments"}` on standard input and writes `{"result"}` or
-`{"problem"}` on standard output, after one line for each report of the verb. One such child is kept ready.
+The children are `fersearch.service.job`; one is kept ready.
 """
 
 import asyncio
@@ -13,24 +12,22 @@ import tempfile
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
-from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import quote
 
 from fastapi.responses import StreamingResponse
 
+from fersearch.service.job import READY
 from fersearch.service.problems import ProblemError
 from fersearch.service.spare import Spare
-from fersearch.service.verbs import REPORTING, VERBS
 
 PIECE = 2**16
 ENDING_SECONDS = 5.0
 AT_ONCE = asyncio.Semaphore(2)
 """Limit of concurrent children, each of which may load torch; further requests wait."""
 
-READY = "--ready"
-PRELOAD = ("fersearch.api.creating", "fersearch.api.records")
+CHILD = (sys.executable, "-m", "fersearch.service.job")
 
 
 async def run(verb: str, storage: str | None, **arguments: Any) -> Any:
@@ -149,7 +146,8 @@ async def _answered(verb: str, request: str, env: Mapping[str, str]) -> Any:
 
 async def _started(env: Mapping[str, str], *arguments: str) -> Process:
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", __name__, *arguments),
+        *CHILD,
+        *arguments,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -167,43 +165,3 @@ def _problem(failure: Mapping[str, Any] | None, verb: str, code: int | None, noi
         return ProblemError(failure["status"], failure["detail"], failure["hint"], tuple(failure["mistakes"]))
     lines = noise.decode(errors="replace").strip().splitlines()
     return ProblemError(500, f"'{verb}' ended with exit code {code}", "\n".join(lines[-1:]))
-
-
-def main() -> None:
-    """Run the verb named on standard input, once it is; nothing if that ends empty."""
-    from fersearch.errors import FersearchError, StudyFileError
-    from fersearch.service.problems import NO_ROOM, is_disk_full, status_of
-
-    if READY in sys.argv:
-        for module in PRELOAD:
-            import_module(module)
-    text = sys.stdin.read()
-    if not text:
-        return
-    request = json.loads(text)
-    out = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)  # output of libraries must not mix with the result
-
-    def say(line: Mapping[str, Any]) -> None:
-        out.write(json.dumps(line) + "\n")
-
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # also under a shell that lets children ignore it
-    verb, arguments = request["verb"], request["arguments"]
-    try:
-        reporting = {"say": say} if verb in REPORTING else {}
-        answer: dict[str, Any] = {"result": VERBS[verb](**arguments, **reporting)}
-    except FersearchError as error:
-        mistakes = list(error.mistakes) if isinstance(error, StudyFileError) else []
-        problem = {"status": status_of(error), "detail": error.message, "hint": error.hint, "mistakes": mistakes}
-        answer = {"problem": problem}
-    except OSError as error:
-        if not is_disk_full(error):
-            raise
-        status, detail, hint = NO_ROOM
-        answer = {"problem": {"status": status, "detail": detail, "hint": hint, "mistakes": []}}
-    with out:
-        say(answer)
-
-
-if __name__ == "__main__":
-    main()

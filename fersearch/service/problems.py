@@ -10,36 +10,10 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
-from fersearch.errors import (
-    DataError,
-    FersearchError,
-    NameTaken,
-    NoDatabase,
-    PluginError,
-    StoreFull,
-    StoreUnavailable,
-    StudyBusy,
-    StudyFileError,
-    UnknownName,
-    UsageError,
-)
-from fersearch.files import DISK_FULL
+from fersearch.errors import FersearchError, StudyFileError
+from fersearch.service.statuses import NO_ROOM, is_disk_full, status_of
 
 MEDIA_TYPE = "application/problem+json"
-STATUS: tuple[tuple[type[FersearchError], int], ...] = (
-    (UnknownName, 404),
-    (NoDatabase, 404),
-    (NameTaken, 409),
-    (StudyBusy, 409),
-    (StoreFull, 507),
-    (StoreUnavailable, 503),
-    (StudyFileError, 422),
-    (DataError, 422),
-    (UsageError, 422),
-    (PluginError, 422),
-)
-"""HTTP status by type of error, the first match counts; 500 for all others."""
-
 log = logging.getLogger("fersearch.service")
 
 
@@ -60,19 +34,6 @@ class ProblemError(Exception):
     def __init__(self, status: int, detail: str, hint: str = "", mistakes: tuple[str, ...] = ()) -> None:
         super().__init__(detail)
         self.status, self.detail, self.hint, self.mistakes = status, detail, hint, mistakes
-
-
-NO_ROOM = (507, "the service's disk is full", "free space on it, then try again; what was stored before is not lost")
-
-
-def is_disk_full(error: BaseException | None) -> bool:
-    """Return whether an error means that the disk is full."""
-    return isinstance(error, OSError) and error.errno in DISK_FULL
-
-
-def status_of(error: FersearchError) -> int:
-    """Return the HTTP status of an error."""
-    return next((status for kind, status in STATUS if isinstance(error, kind)), 500)
 
 
 def problem_of(error: ProblemError) -> Problem:

@@ -20,8 +20,9 @@ from fersearch.report.plots import style
 from fersearch.service import jobs
 from fersearch.service.app import create_app
 from fersearch.service.context import Service
-from fersearch.service.problems import ProblemError, status_of
+from fersearch.service.problems import ProblemError
 from fersearch.service.security import Gate
+from fersearch.service.statuses import status_of
 from fersearch.service.verbs import VERBS
 from tests.service.conftest import HOST, gate, roots, service  # noqa: F401 - fixtures
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from tests.preloaded import Forked, Preloaded
 
-CODE = "from fersearch.service.jobs import main; main()"
+CODE = "from fersearch.service.job import main; main()"
 
 
 class Child:
@@ -26,7 +26,7 @@ class Child:
     async def wait(self) -> int:
         return await asyncio.to_thread(self._forked.wait)
 
-    async def communicate(self, content: bytes) -> tuple[bytes, bytes]:
+    async def communicate(self, content: bytes = b"") -> tuple[bytes, bytes]:
         """Send it all it is to read; return what it writes until its end."""
         self.stdin.write(content)
         self.stdin.close()

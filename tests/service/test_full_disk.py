@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from fersearch.service import jobs
+from fersearch.service import job
 from fersearch.service.app import PREFIX
 from fersearch.service.context import Service
 from tests.store.test_full_disk import fill_disk
@@ -55,12 +55,12 @@ def test_a_file_that_cannot_be_put_down_is_reported(admin: TestClient, monkeypat
 
 
 def test_a_child_that_finds_no_room_says_so(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setitem(jobs.VERBS, "report", no_room)
+    monkeypatch.setitem(job.VERBS, "report", no_room)
     monkeypatch.setattr(sys, "stdin", io.StringIO('{"verb": "report", "arguments": {}}'))
     answer = io.StringIO()
     monkeypatch.setattr(answer, "close", lambda: None)
     monkeypatch.setattr(os, "dup", lambda _: 1)
     monkeypatch.setattr(os, "dup2", lambda *_: 1)
     monkeypatch.setattr(os, "fdopen", lambda *_, **__: answer)
-    jobs.main()
+    job.main()
     assert json.loads(answer.getvalue())["problem"]["status"] == 507

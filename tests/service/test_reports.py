@@ -15,7 +15,8 @@ from fersearch.errors import UnknownName
 from fersearch.report.folder import Written
 from fersearch.service import jobs
 from fersearch.service.app import PREFIX
-from fersearch.service.problems import ProblemError, status_of
+from fersearch.service.problems import ProblemError
+from fersearch.service.statuses import status_of
 from fersearch.service.verbs import VERBS
 from tests.service.conftest import token_of
 

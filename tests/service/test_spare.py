@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import subprocess
+import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from fersearch.service import jobs, spare
+from fersearch.service.job import READY
 from fersearch.service.spare import Env, Spare
 
 PLUGIN = {"name": "accuracy", "settings": {}, "classes": 8, "channels": 1, "image_size": 48, "layers": False}
@@ -126,5 +129,10 @@ def test_a_verb_runs_in_the_child_that_is_ready(tmp_path: Path, monkeypatch: pyt
 
     monkeypatch.setattr(jobs, "_started", counted)
     assert asyncio.run(scenario())["name"] == "accuracy"
-    assert started[0] == (jobs.READY,)
+    assert started[0] == (READY,)
     assert () not in started
+
+
+def test_a_child_does_without_fastapi():
+    code = "import sys, fersearch.service.job; print({'fastapi', 'torch', 'optuna', 'sqlalchemy'} & {*sys.modules})"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"

@@ -66,8 +66,10 @@ export function Study({ name }) {
 
 const canFinish = (study) => !study.finish && study.counts.complete > 0 && !["running", "queued"].includes(study.state) && !study.name.startsWith("finish/");
 
-function bestOf({ trial, metric, value, interval }) {
-  return `trial ${trial}: ${metric} ${number(value)}${interval ? ` (95 % interval ${interval.map(number).join(" to ")})` : ""}`;
+// Always the same two facts, so that nothing moves when the first trial is complete.
+function bestOf(best) {
+  if (!best) return { "Best trial": "–", "Its 95 % interval": "–" };
+  return { "Best trial": `${best.trial}: ${number(best.value)}`, "Its 95 % interval": best.interval ? best.interval.map((end) => number(end, 3)).join(" to ") : "–" };
 }
 
 function Head({ study, onFailure, reload }) {
@@ -104,7 +106,7 @@ function Head({ study, onFailure, reload }) {
       <${Progress} counts=${study.counts} total=${study.budget.trials} />
       <${Facts} facts=${{
         Trials: `${Object.entries(study.counts).map(([state, count]) => `${count} ${state}`).join(", ") || "none"} of ${study.budget.trials}`,
-        ...(study.best ? { "Best trial": bestOf(study.best) } : {}),
+        ...bestOf(study.best),
         Model: study.architectures.join(", "),
         Dataset: study.dataset,
         ...(study.where.length ? { Bounds: study.where.join(", ") } : {}),
