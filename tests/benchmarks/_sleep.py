@@ -12,7 +12,7 @@ NAPS = 5  # epochs of a trial
 SECONDS = "BENCHMARK_SECONDS"  # the environment variable that says how long a trial sleeps in all
 
 
-def run_trial(request, report, pulse=None, saved=None, notify=None, settle=None):
+def run_trial(request, report, pulse=None, saved=None, notify=None, settle=None, quiet=None):
     """Tell five epochs that are slept through; an epoch's seconds are those in which it slept."""
     for number in range(1, NAPS + 1):
         started = time.perf_counter()
