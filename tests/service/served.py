@@ -31,6 +31,7 @@ class Served:
         flags: Sequence[str] = (),
         preloaded: Preloaded | None = None,
     ) -> None:
+        self.home = home
         self.env = {**os.environ, "FERSEARCH_HOME": str(home), "PYTHONUNBUFFERED": "1"}
         self.log = home / f"serve-{time.monotonic_ns()}.log"
         self.log.parent.mkdir(exist_ok=True)
