@@ -136,3 +136,9 @@ def test_a_verb_runs_in_the_child_that_is_ready(tmp_path: Path, monkeypatch: pyt
 def test_a_child_does_without_fastapi():
     code = "import sys, fersearch.service.job; print({'fastapi', 'torch', 'optuna', 'sqlalchemy'} & {*sys.modules})"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"
+
+
+def test_a_child_ends_quietly_when_its_service_is_gone():
+    command = [sys.executable, "-m", "fersearch.service.job", READY]
+    ended = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
