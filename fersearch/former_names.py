@@ -6,7 +6,7 @@ PREPROCESSING = {"ferplus": "illumination"}
 
 
 def with_current_names(stored: Any) -> Any:
-    """Return plain data with each preprocessing under its present name.
+    """Return plain data with each preprocessing under its current name.
 
     It stands as an option (`{"preprocess": NAME}`), a dimension's choices, or a decoding step
     (`{"step": "preprocess", "name": NAME}`), at any depth.

@@ -51,7 +51,7 @@ def equalized(pixels: Pixels) -> Pixels:
     return moved
 
 
-def evenly_lit(pixels: Pixels) -> Pixels:
+def illumination_corrected(pixels: Pixels) -> Pixels:
     """Equalise an image, correct its illumination gradient and standardise it, as Barsoum et al. 2016 do
     (arXiv:1608.01041).
 
@@ -89,5 +89,5 @@ def _luminance(pixels: Pixels) -> Pixels:
 STEPS: dict[str, Callable[[Any], Pixels] | None] = {
     "none": None,
     "equalize": equalized,
-    "illumination": evenly_lit,
+    "illumination": illumination_corrected,
 }

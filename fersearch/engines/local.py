@@ -46,7 +46,7 @@ class _Running:
 
 @dataclass(frozen=True)
 class Callbacks:
-    """What an engine asks its driver, or reports to it.
+    """Functions of a driver that its engine calls.
 
     `request` returns a trial's request for a slot, `log` the file for its output. `refuse` returns the outcome of a
     trial that need not run. `settle` takes a trial's number and the facts of its rehearsal, and returns the memory

@@ -98,7 +98,7 @@ def run_in_process(
 ) -> Trial | None:
     """Run one trial in this process, for a debugger; return it, or None if there is none to run.
 
-    It is watched between any two steps; after a request to `stop`, the trial saves its state and ends.
+    `callbacks.watch` is called between any two steps; after a request to `stop`, the trial saves its state and ends.
     """
     from fersearch.training.attempt import run_trial
 

@@ -13,7 +13,8 @@ from fersearch.trial import SPREAD, STD
 def cost_spreads(connection: Connection) -> dict[str, float]:
     """Return the relative deviation of each cost from one training to the next: medians over trials trained again.
 
-    A trial was if it has several rounds, or if a refit or a finish repeated it.
+    A trial was trained again if it has several rounds, or if a refit or a finish repeated it. Studies of every owner,
+    host and device of the database count.
     """
     own, base = trial_values.alias(), trial_values.alias()
     same_trial = and_(base.c.study_id == own.c.study_id, base.c.trial == own.c.trial, base.c.name + STD == own.c.name)

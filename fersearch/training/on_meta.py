@@ -11,7 +11,7 @@ _DRAWS = frozenset((torch.Tensor.normal_, torch.Tensor.uniform_, torch.Tensor.er
 
 
 class _NoDraws(TorchFunctionMode):
-    """Leaves out the draws of first weights, which have no effect on the meta device and take most of the time."""
+    """Leaves out draws into tensors of the meta device, which have no effect there and take most of the time."""
 
     def __torch_function__(
         self,
@@ -20,7 +20,8 @@ class _NoDraws(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        return args[0] if func in _DRAWS else func(*args, **(kwargs or {}))
+        is_idle = func in _DRAWS and args and args[0].is_meta
+        return args[0] if is_idle else func(*args, **(kwargs or {}))
 
 
 @contextmanager

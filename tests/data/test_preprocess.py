@@ -8,7 +8,7 @@ import pytest
 
 from fersearch.data import options as dataset_options
 from fersearch.data.prepared import prepare
-from fersearch.data.preprocess import LEVELS, STEPS, applied, applied_to_all, equalized, evenly_lit
+from fersearch.data.preprocess import LEVELS, STEPS, applied, applied_to_all, equalized, illumination_corrected
 from fersearch.errors import UnknownName, UsageError
 
 RANDOM = np.random.default_rng(0)
@@ -50,7 +50,7 @@ def test_equalised_levels_reach_from_black_to_white_evenly() -> None:
 def test_an_image_of_one_level_stays_plain(level: int) -> None:
     flat = np.full((1, 8, 8), level, np.uint8)
     assert np.array_equal(equalized(flat), flat)
-    assert np.array_equal(evenly_lit(flat), np.full((1, 8, 8), 128, np.uint8))
+    assert np.array_equal(illumination_corrected(flat), np.full((1, 8, 8), 128, np.uint8))
 
 
 def test_colour_is_equalised_by_its_luminance_and_keeps_its_differences() -> None:
@@ -65,7 +65,7 @@ def test_colour_is_equalised_by_its_luminance_and_keeps_its_differences() -> Non
 
 
 def test_grey_in_three_channels_is_treated_as_grey() -> None:
-    for step in (equalized, evenly_lit):
+    for step in (equalized, illumination_corrected):
         assert np.array_equal(step(np.repeat(DARK, 3, 0)), np.repeat(step(DARK), 3, 0))
 
 
@@ -79,7 +79,7 @@ def test_illumination_is_the_formula_of_its_authors() -> None:
     rest = even - plane @ (np.linalg.pinv(plane) @ even)
     rest /= rest.std()
     expected = np.clip(np.rint(128 + LEVELS * rest), 0, 255).reshape(1, 32, 32)
-    assert np.array_equal(evenly_lit(DARK), expected)
+    assert np.array_equal(illumination_corrected(DARK), expected)
 
 
 def test_illumination_takes_away_light_from_one_side() -> None:
@@ -87,13 +87,13 @@ def test_illumination_takes_away_light_from_one_side() -> None:
     light = np.linspace(0, 120, 48)[None, None, :]
     lit, shade = ((face + side).astype(np.uint8) for side in (light, light[..., ::-1]))
     before = np.corrcoef(lit.ravel(), shade.ravel())[0, 1]
-    after = np.corrcoef(evenly_lit(lit).ravel(), evenly_lit(shade).ravel())[0, 1]
+    after = np.corrcoef(illumination_corrected(lit).ravel(), illumination_corrected(shade).ravel())[0, 1]
     assert before < 0
     assert after > 0.6
 
 
 def test_illumination_is_standardised() -> None:
-    levels = evenly_lit(DARK).astype(float)
+    levels = illumination_corrected(DARK).astype(float)
     assert levels.mean() == pytest.approx(128, abs=1)
     assert levels.std() == pytest.approx(LEVELS, abs=1)
 
@@ -110,7 +110,7 @@ def test_a_prepared_copy_holds_what_was_preprocessed(squares: Any, source: Path,
     assert made.digest != plain.digest
     assert made.options["preprocess"] == "illumination"
     for before, after in zip(plain.images, made.images, strict=True):
-        assert np.array_equal(after, evenly_lit(before))
+        assert np.array_equal(after, illumination_corrected(before))
     assert np.array_equal(made.columns["label"], plain.columns["label"])
 
 

@@ -31,3 +31,9 @@ def test_no_number_is_drawn_and_draws_come_back():
     torch.manual_seed(0)
     assert torch.equal(after, torch.rand(3))
     assert torch.empty(9).normal_().abs().sum() > 0
+
+
+def test_a_tensor_that_is_put_elsewhere_is_drawn():
+    with on_meta():
+        made = torch.zeros(9, device="cpu").normal_()
+    assert made.abs().sum() > 0

@@ -1,27 +1,17 @@
 // Changing a study that does not run: its budget, its objectives, its space. What it has stays.
-import { html, useState } from "./html.js";
+import { html } from "./html.js";
 import { post, studyPath } from "./api.js";
 import { moment, plural } from "./format.js";
-import { Failure, TextField } from "./parts.js";
+import { Failure, TextField, useForm } from "./parts.js";
 
 export function Extend({ study, reload }) {
-  const [values, setValues] = useState({});
-  const [state, setState] = useState({ error: null, busy: false });
-  const submit = async (event) => {
-    event.preventDefault();
-    setState({ error: null, busy: true });
-    try {
-      await post(studyPath(study.name, "/extend"), bodyOf(values));
-      setValues({});
-      setState({ error: null, busy: false });
-      await reload();
-    } catch (error) {
-      setState({ error, busy: false });
-    }
-  };
+  const { values, setValues, submit, error, busy } = useForm(async (form) => {
+    await post(studyPath(study.name, "/extend"), bodyOf(form));
+    await reload();
+  });
   const field = (name, title, placeholder, help) => html`<${TextField} ...${{ name, title, placeholder, help, values, setValues }} />`;
   return html`<section class="card"><details><summary>Extend the study</summary>
-    <form onSubmit=${submit} aria-busy=${state.busy}>
+    <form onSubmit=${submit} aria-busy=${busy}>
       <p class="quiet">Existing trials are kept, and the search continues from those within the new space.</p>
       <div class="fields">
         ${field("trials", "total trials", String(study.budget.trials), "")}
@@ -31,8 +21,8 @@ export function Extend({ study, reload }) {
       </div>
       <label class="whole"><span>Search space, one parameter per line</span>
         <textarea rows="3" name="space" placeholder="learning_rate = 0.0001..0.1" value=${values.space ?? ""} onInput=${(event) => setValues({ ...values, space: event.target.value })}></textarea></label>
-      <${Failure} error=${state.error} />
-      <div class="buttons"><button type="submit" disabled=${state.busy}>Extend</button></div>
+      <${Failure} error=${error} />
+      <div class="buttons"><button type="submit" disabled=${busy}>Extend</button></div>
     </form></details>
     ${study.changes.length > 0 && html`<h3>Changes</h3><ul class="plain">${study.changes.map((one, i) => html`<li key=${i}>${moment(one.at)}, after ${plural(one.trials, "trial")}: ${one.name} changed from ${one.before || "none"} to ${one.after || "none"}</li>`)}</ul>`}
   </section>`;

@@ -29,6 +29,24 @@ export function Facts({ facts }) {
   </dl>`;
 }
 
+// The values of a form, and its submission by `send(values)`: busy meanwhile, emptied afterwards, or with its error.
+export function useForm(send) {
+  const [values, setValues] = useState({});
+  const [state, setState] = useState({ error: null, busy: false });
+  const submit = async (event) => {
+    event.preventDefault();
+    setState({ error: null, busy: true });
+    try {
+      await send(values);
+      setValues({});
+      setState({ error: null, busy: false });
+    } catch (error) {
+      setState({ error, busy: false });
+    }
+  };
+  return { values, setValues, submit, ...state };
+}
+
 export function TextField({ name, title, placeholder, help, values, setValues }) {
   const change = (event) => setValues({ ...values, [name]: event.target.value });
   return html`<label><span>${title}</span><input type="text" name=${name} value=${values[name] ?? ""} placeholder=${placeholder} onInput=${change} /><small>${help}</small></label>`;

@@ -1,4 +1,4 @@
-"""The present names of preprocessing in studies, trials, prior trials and waiting wishes."""
+"""Current names of preprocessing in studies, trials, prior trials and waiting requests."""
 
 import json
 
