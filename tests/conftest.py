@@ -25,12 +25,11 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # or each of many processes wou
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """Collect no garbage while tests are imported, and let none of it that stays be walked through afterwards."""
+    """Collect no garbage while tests are imported, and let nothing of then be walked through afterwards."""
     gc.disable()
     try:
         return (yield)
     finally:
-        gc.collect()
         gc.freeze()
         gc.enable()
 
