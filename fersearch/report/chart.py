@@ -53,8 +53,8 @@ class StudyChart:
     stopped: Mapping[int, Mapping[str, object]] = field(default_factory=dict)
     baseline: Mapping[str, float] = field(default_factory=dict)
     picks: Mapping[str, int] = field(default_factory=dict)
-    disturbed: Sequence[int] = ()
-    rough_latency: Sequence[int] = ()
+    disturbed: Sequence[int] = field(default_factory=list)
+    rough_latency: Sequence[int] = field(default_factory=list)
     source: tuple[object, Sequence[Trial]] = field(default=((), ()), compare=False, repr=False)
 
 
