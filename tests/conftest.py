@@ -1,5 +1,6 @@
 """For every test: one torch thread, so that two cores are shared fairly, and an empty home."""
 
+import atexit
 import gc
 import os
 import shutil
@@ -34,8 +35,12 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_unconfigure() -> None:
-    """Let all that is left be collected at the end, as libraries of nanobind complain of what is not."""
+    """Leave a test process of several at once; in a single one, collect the rest, as libraries of nanobind complain."""
+    if "PYTEST_XDIST_WORKER" in os.environ:  # its results are sent; to unload all libraries would take seconds
+        atexit._run_exitfuncs()
+        os._exit(0)
     gc.unfreeze()
 
 

@@ -106,7 +106,11 @@ class Home:
     def run(self, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
         """Run a command to its end in this process; the networks of its trials take no time of their own."""
         out, err = io.StringIO(), io.StringIO()
-        with self.inside(**{"SLOW_SECONDS": "0", **env}), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        with (
+            self.inside(**{"SLOW_SECONDS": "0", **env}),
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+        ):
             code = cli.run(list(arguments))
         return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
 

@@ -1,5 +1,6 @@
 """A store of its own for each test, on SQLite and on PostgreSQL, with one study."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,6 +43,14 @@ def without_tables(server: Server) -> str:
     return server.create()
 
 
+@pytest.fixture(scope="session")
+def file_with_tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of an SQLite database that has the tables already; to be copied."""
+    file = tmp_path_factory.mktemp("tables") / "fersearch.db"
+    Store.open(f"sqlite:///{file}").close()
+    return file
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def dialect(request: pytest.FixtureRequest) -> str:
     return str(request.param)
@@ -66,6 +75,9 @@ def fresh_url(dialect: str, sqlite_url: str, request: pytest.FixtureRequest) -> 
 def url(dialect: str, sqlite_url: str, request: pytest.FixtureRequest) -> str:
     """The URL of a database without studies, the same one throughout a test."""
     if dialect == "sqlite":
+        file = Path(sqlite_url.removeprefix("sqlite:///"))
+        file.parent.mkdir()
+        shutil.copy(request.getfixturevalue("file_with_tables"), file)
         return sqlite_url
     url: str = request.getfixturevalue("with_tables")
     tables = ", ".join(name for name in metadata.tables if name != "identity")
