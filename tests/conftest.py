@@ -1,6 +1,7 @@
 """For every test: one torch thread, so that two cores are shared fairly, and an empty home."""
 
 import atexit
+import fcntl
 import gc
 import os
 import shutil
@@ -77,12 +78,18 @@ def nobody_else(nobodys_home: None) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def preloaded(nobodys_home: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator["Preloaded"]:
+def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that the test processes of a run share."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+
+@pytest.fixture(scope="session")
+def preloaded(nobodys_home: None, run_folder: Path) -> Iterator["Preloaded"]:
     """What processes are forked from that need no interpreter of their own."""
     from tests.preloaded import Preloaded  # here, for it imports the engines
 
-    folder = tmp_path_factory.getbasetemp()
-    preloaded = Preloaded(folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder)
+    preloaded = Preloaded(run_folder)
     yield preloaded
     preloaded.end()
 
@@ -103,25 +110,30 @@ def warm_fork_server(fork_servers: "ForkServers") -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def small_home(tmp_path_factory: pytest.TempPathFactory, fork_servers: "ForkServers") -> Path:
-    """A home with the finished study `small`, run once a session. To read only: change a copy (`home_with_study`)."""
+def small_home(run_folder: Path, fork_servers: "ForkServers") -> Path:
+    """A home with the finished study `small`, run once a run. To read only: change a copy (`home_with_study`)."""
     from tests.studies import small
 
-    folder = tmp_path_factory.mktemp("small") / "home"
-    with pytest.MonkeyPatch.context() as patch, fork_servers.shared():
+    folder, done = run_folder / "small" / "home", run_folder / "small" / "done"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (run_folder / "small" / "lock").open("w") as lock, pytest.MonkeyPatch.context() as patch:
+        fcntl.flock(lock, fcntl.LOCK_EX)
         patch.setenv("FERSEARCH_HOME", str(folder))
-        small()
+        if not done.exists():
+            with fork_servers.shared():
+                small()
+            done.touch()
     return folder
 
 
 @pytest.fixture(scope="session")
-def pulled(small_home: Path) -> Path:
+def pulled(small_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The pulled checkpoint of trial 0 of `small`: a folder to read only."""
     from fersearch import api
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FERSEARCH_HOME", str(small_home))
-        return api.pull_checkpoint("small", trial=0, out=small_home.parent / "pulled").path
+        return api.pull_checkpoint("small", trial=0, out=tmp_path_factory.mktemp("pulled") / "small").path
 
 
 @pytest.fixture
