@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 SPREAD = 2 / 3
 """The share of the run in which the files with slow tests begin."""
+SLOWEST = ("test_ray_kills.py", "test_preemption.py", "test_contract.py")
+"""The files that take longest, most of it waiting: they begin first, or all would wait for them in the end."""
 
 settings.register_profile("fersearch", deadline=None)  # a busy machine is no bug
 settings.load_profile("fersearch")
@@ -48,6 +50,9 @@ def pytest_unconfigure() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Spread files with slow tests, many of which wait, so that others compute meanwhile and none is among the last."""
     slow = dict.fromkeys(item.path for item in items if item.get_closest_marker("slow"))
+    slow = dict.fromkeys(
+        sorted(slow, key=lambda path: SLOWEST.index(path.name) if path.name in SLOWEST else len(SLOWEST))
+    )
     others = dict.fromkeys(item.path for item in items if item.path not in slow)
     step = len(others) * SPREAD / max(1, len(slow))
     places = {path: float(place) for place, path in enumerate(others)}
