@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 SPREAD = 2 / 3
 """The share of the run in which the files with slow tests begin."""
-SLOWEST = ("test_ray_kills.py", "test_preemption.py", "test_contract.py")
-"""The files that take longest, most of it waiting: they begin first, or all would wait for them in the end."""
 
 settings.register_profile("fersearch", deadline=None)  # a busy machine is no bug
 settings.load_profile("fersearch")
@@ -48,11 +46,10 @@ def pytest_unconfigure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Spread files with slow tests, many of which wait, so that others compute meanwhile and none is among the last."""
-    slow = dict.fromkeys(item.path for item in items if item.get_closest_marker("slow"))
-    slow = dict.fromkeys(
-        sorted(slow, key=lambda path: SLOWEST.index(path.name) if path.name in SLOWEST else len(SLOWEST))
-    )
+    """Spread files with slow tests, many of which wait, the longest first, so that others compute meanwhile."""
+    marks = ((item.path, item.get_closest_marker("slow")) for item in items)
+    seconds = {path: mark.kwargs.get("seconds", 10) for path, mark in marks if mark}
+    slow = sorted(seconds, key=lambda path: -seconds[path])
     others = dict.fromkeys(item.path for item in items if item.path not in slow)
     step = len(others) * SPREAD / max(1, len(slow))
     places = {path: float(place) for place, path in enumerate(others)}

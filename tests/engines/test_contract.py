@@ -10,7 +10,7 @@ from fersearch.observer import Observer
 from fersearch.trial import Reason, TrialState
 from tests.processes import gone
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(not FORKS, reason="trials are forked on Linux only")]
+pytestmark = [pytest.mark.slow(seconds=40), pytest.mark.skipif(not FORKS, reason="trials are forked on Linux only")]
 ENDINGS = {
     "first": ("complete", ["done"], 8),
     "second": ("complete", ["done"], 8),

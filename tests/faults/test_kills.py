@@ -11,7 +11,7 @@ import pytest
 from fersearch import api
 from tests.faults.conftest import Home, interrupt
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(seconds=30)
 
 
 def sound(trials, count, epochs):

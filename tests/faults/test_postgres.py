@@ -14,7 +14,7 @@ from tests.faults.conftest import Home, Undisturbed
 from tests.postgres import Server, Unavailable
 from tests.preloaded import COMMAND, Driver, Preloaded
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(seconds=30)
 EPOCHS = 6
 IMPATIENT = f"import fersearch.store.writer as writer; writer.OUTAGE_SECONDS = 3.0; {COMMAND}"
 

@@ -10,7 +10,7 @@ import pytest
 from tests.faults.conftest import Home
 from tests.faults.test_kills import sound, values
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(seconds=90)
 
 PATIENCE = 300.0  # seconds; on a busy machine a trial starts late
 MANY_STEPS = {"batch_size": "8"}  # 16 in an epoch

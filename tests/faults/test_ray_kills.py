@@ -12,7 +12,7 @@ from tests.faults.conftest import Home, interrupt
 from tests.faults.test_kills import sound, values
 from tests.faults.test_preemption import MANY_STEPS, SLOW, ends, everything
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(seconds=150)
 RAY = ("study", "run", "s", "--engine", "ray", "--slots", "2")
 AGENTS = ("DashboardAgent", "RuntimeEnvAgent")  # Ray's own, which leave a minute after their raylet
 OF_RAY = ("raylet", "gcs_server", "ray::")
