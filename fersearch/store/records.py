@@ -17,7 +17,7 @@ class StudyRow:
     `uid` is a random id that no two databases share; `data` is the identity of the study's data, empty before its
     first run. `ending` is the time and reason of an end before the budget was used up. `database` is the random id of
     its database, which a copy of that database shares. `cost_spreads` holds the relative deviations of costs between
-    equal trainings, as other studies of the database knew them when this one was created.
+    equal trainings, as the studies of this machine, else others of the database, knew them when this one was created.
     """
 
     id: int

@@ -1,6 +1,7 @@
 """Studies are stored, listed, changed and removed."""
 
 import math
+import platform
 from dataclasses import replace
 
 import pytest
@@ -64,6 +65,25 @@ def test_a_new_study_knows_how_costs_varied_in_those_before(store: Store, study:
             writer.end_attempt(ended, Attempt(1, Reason.DONE), {})
     assert store.create_study(make_spec(name="third")).cost_spreads == {"train_seconds": pytest.approx(0.06)}
     assert store.study("third").cost_spreads == {"train_seconds": pytest.approx(0.06)}
+
+
+def test_costs_vary_as_on_this_machine_where_that_is_known(store: Store, study: StudyRow) -> None:
+    def trained_again(name: str, values: dict[str, float], *hosts: str) -> None:
+        row = store.create_study(make_spec(name=name))
+        for host in hosts:
+            store.environment(row.id, {"role": "driver", "host": host})
+        store.environment(row.id, {"device": "cpu"})
+        with store.writer(row.id) as writer:
+            writer.add_trial(Trial(0, {}))
+            writer.start_attempt(0, Attempt(1))
+            writer.end_attempt(Trial(0, {}, TrialState.COMPLETE, values, epochs=1), Attempt(1, Reason.DONE), {})
+
+    here = platform.node()
+    trained_again("elsewhere", {"cpu_seconds_spread": 0.5, "peak_memory_mb_spread": 0.2}, "elsewhere")
+    assert store.create_study(make_spec(name="a")).cost_spreads == {"cpu_seconds": 0.5, "peak_memory_mb": 0.2}
+    trained_again("both", {"cpu_seconds_spread": 0.4}, here, "elsewhere")
+    trained_again("here", {"cpu_seconds_spread": 0.1}, here)
+    assert store.create_study(make_spec(name="b")).cost_spreads == {"cpu_seconds": 0.1, "peak_memory_mb": 0.2}
 
 
 def test_a_name_is_used_once(store: Store, study: StudyRow) -> None:
