@@ -89,7 +89,7 @@ def begin_finish(
 ) -> FinishBegun:
     """Begin the finish of a study: create the study that trains its finalists, for the caller to run.
 
-    Once all are trained, `finish_study` opens test; the `unseen` datasets, which it then needs, are only checked.
+    Once all are trained, `finish_study` opens test, and evaluates the pick on the `unseen` datasets of both calls.
 
     Raises:
         UsageError: the front is empty, a number is too small, or there is no such dataset.
@@ -99,7 +99,7 @@ def begin_finish(
         study = store.study(name)
         if finish_of(name, store.looks(study.id)):
             return FinishBegun("", True)
-        _with_unseen(study, unseen)
+        study = _with_unseen(study, unseen)
         with Lease.take(store.database, study.id, name, resume=False):
             owner = begin(store, study, retraining, notices.append)
         return FinishBegun(owner.name, has_ended(store, owner))

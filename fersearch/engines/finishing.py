@@ -98,6 +98,8 @@ def _note_unfinished(store: Store, study: StudyRow, note: Note) -> None:
 def begin(store: Store, study: StudyRow, retraining: Retraining, note: Note) -> StudyRow:
     """Return the study that trains the finalists of another: created now, with a trial for each seed, or earlier.
 
+    It remembers the unseen datasets of each call, for the evaluation of the pick.
+
     Raises:
         UsageError: a number is too small, or no trial is on the front.
         FersearchError: it was started with other finalists, and not all of them were stored.
@@ -112,6 +114,7 @@ def begin(store: Store, study: StudyRow, retraining: Retraining, note: Note) -> 
         count = formatting.plural(len(plan) // retraining.seeds, "finalist")
         each = formatting.plural(retraining.seeds, "seed")
         note(f"training {count} of {study.name} with {each} each, as study {name}")
+    store.add_unseen(store.study(name).id, study.spec.unseen)
     owner = store.study(name)
     own, budget = store.trials(owner.id), owner.spec.budget.trials
     missing = [params for params in plan if all(trial.params != params for trial in own)]
@@ -235,8 +238,8 @@ def _open_test(
     pick, first = _pick(store, study, owner, note), study.spec.objectives[0]
     store_spread(store, study, pick.searched, [trial for _, trial in pick.seeded])
     best = min(pick.seeded, key=lambda seeded: first.loss(seeded[1].values[first.metric]))[1]
-    if study.spec.unseen:
-        evaluate_unseen(study, owner.name, store, note, storage, artifacts, best)
+    if owner.spec.unseen:
+        evaluate_unseen(owner.spec.unseen, owner.name, store, note, storage, artifacts, best)
     look = look_at_test(study, owner, pick.searched.number, pick.seeded, pick.finalists, storage, artifacts)
     if best.params[EPOCHS] != pick.searched.params[EPOCHS]:
         look = replace(look, epochs=int(best.params[EPOCHS]))

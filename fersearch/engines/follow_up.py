@@ -9,6 +9,7 @@ from typing import Any
 
 from fersearch.artifacts import Artifacts
 from fersearch.context import components_of, open_store
+from fersearch.engines.requests import SEED
 from fersearch.engines.rerun import RerunRequest, rerun
 from fersearch.errors import FersearchError
 from fersearch.evaluation.pulling import require_checkpoint
@@ -17,7 +18,7 @@ from fersearch.planning.parts import unseen_dataset
 from fersearch.search.ties import deviation_of
 from fersearch.space import Choice, Params, Space
 from fersearch.store import Store, StudyRow
-from fersearch.study import REFIT, Budget, Protocol, StudySpec
+from fersearch.study import REFIT, Budget, Protocol, StudySpec, is_finish
 from fersearch.study_data import recorded_data
 from fersearch.study_front import best_of_front, front_of
 from fersearch.trial import EXCLUSIVE, SPREAD, Trial
@@ -102,7 +103,7 @@ def store_spread(store: Store, study: StudyRow, trial: Trial, trained: Sequence[
 
 
 def evaluate_unseen(
-    study: StudyRow,
+    unseen: Sequence[str],
     name: str,
     store: Store,
     note: Note,
@@ -110,7 +111,7 @@ def evaluate_unseen(
     artifacts: str | None = None,
     best: Trial | None = None,
 ) -> None:
-    """Evaluate the best model of study `name` on every dataset that `study` lists as unseen, each only once.
+    """Evaluate the best model of study `name` on every `unseen` dataset, each only once.
 
     The model is that of trial `best` if given. `storage` is the URL of the store with its password, `artifacts` the
     place of checkpoints.
@@ -126,7 +127,7 @@ def evaluate_unseen(
     require_checkpoint(name, best)
     digest = best.checkpoint or ""
     looks = Counter(look.dataset for look in store.looks(owner.id) if look.checkpoint == digest)
-    datasets = {text: unseen_dataset(text) for text in study.spec.unseen}
+    datasets = {text: unseen_dataset(text) for text in unseen}
     named = Counter(dataset for dataset, _ in datasets.values())
     for text, (dataset, path) in datasets.items():
         if looks[dataset] >= named[dataset]:
@@ -145,17 +146,21 @@ def evaluate_unseen(
 def follow_up(
     name: str, storage: str | None, run: Callable[..., object], note: Note, artifacts: str | None = None
 ) -> None:
-    """Carry out the work that a finished study specifies for after its end; work done before is not repeated."""
+    """Carry out the work that a finished study specifies for after its end; work done before is not repeated.
+
+    The unseen datasets of a study that trains finalists are left to the finish, which chooses the model.
+    """
     with open_store(storage) as store:
         study = store.study(name)
-        if not (study.spec.refit or study.spec.unseen):
+        trains_finalists = is_finish(name) and SEED in study.spec.space
+        if trains_finalists or not (study.spec.refit or study.spec.unseen):
             return
         if not front_of(study, store.trials(study.id)).trials:
             note("no trial is on the front: nothing is retrained or evaluated on unseen data")
             return
         owner = refit(study, store, run, note) if study.spec.refit else name
         if study.spec.unseen and front_of(store.study(owner), store.trials(store.study(owner).id)).trials:
-            evaluate_unseen(study, owner, store, note, storage, artifacts)
+            evaluate_unseen(study.spec.unseen, owner, store, note, storage, artifacts)
 
 
 def time_front(name: str, storage: str | None, note: Note) -> None:

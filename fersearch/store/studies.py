@@ -1,7 +1,7 @@
 """Studies: their rows and their summaries."""
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import uuid4
@@ -135,11 +135,15 @@ class StudyQueries:
 
     def update_budget(self, study_id: int, budget: Budget) -> None:
         """Update the study's budget."""
-        self._change_spec(study_id, budget=budget)
+        self._change_spec(study_id, lambda spec: replace(spec, budget=budget))
 
     def update_keep(self, study_id: int, keep: Keep) -> None:
         """Update the study's keep policy; the next run or `checkpoint gc` applies it."""
-        self._change_spec(study_id, keep=keep)
+        self._change_spec(study_id, lambda spec: replace(spec, keep=keep))
+
+    def add_unseen(self, study_id: int, datasets: Sequence[str]) -> None:
+        """Add datasets, as given, to those that the study's best model is evaluated on, unless it lists them."""
+        self._change_spec(study_id, lambda spec: replace(spec, unseen=(*dict.fromkeys((*spec.unseen, *datasets)),)))
 
     def extend_study(self, before: StudyRow, spec: StudySpec) -> None:
         """Replace the spec of a study.
@@ -209,11 +213,11 @@ class StudyQueries:
             connection.execute(update(studies).where(studies.c.id == study_id).values(**values))
             connection.execute(revised(study_id))
 
-    def _change_spec(self, study_id: int, **changes: Any) -> None:
+    def _change_spec(self, study_id: int, change: Callable[[StudySpec], StudySpec]) -> None:
         own = studies.c.id == study_id
         with self.database.write() as connection:
             data = connection.execute(select(studies.c.spec).where(own).with_for_update()).scalar_one()
-            spec = replace(StudySpec.from_json(data), **changes)
+            spec = change(StudySpec.from_json(data))
             connection.execute(update(studies).where(own).values(spec=spec.to_json()))
 
 

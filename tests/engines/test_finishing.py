@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from fersearch import api
+from fersearch.api.finishing import begin_finish
 from fersearch.context import open_store
 from fersearch.engines import finishing
 from fersearch.engines.finishing import Retraining, begin, fresh_seeds
@@ -38,13 +39,25 @@ def test_the_pick_judges_unseen_data_and_an_interrupted_look_is_opened_anew(
         with pytest.raises(FersearchError, match="the power went"):
             finish(unseen=unseen)
     assert api.show_study("s").looks == []
-    result, messages = finish(unseen=unseen)
+    result, messages = finish()
     assert not [line for line in messages if line.startswith(("training", "unseen"))]
     assert [look.dataset for look in api.show_study("finish/s").looks] == ["imagefolder"]
     (look,) = api.show_study("s").looks
     assert (look.n, look.split, result.looks, result.dataset) == (8, "test", 1, "imagefolder")
     judged = api.show_study("finish/s").looks[0].checkpoint
     assert judged == look.checkpoint
+
+
+def test_unseen_data_is_remembered_from_every_beginning_and_waits_for_the_pick(
+    data: Path, tmp_path: Path, warm_fork_server: None
+) -> None:
+    paths = [write(tmp_path / name, ("sad", "happy")) for name in ("one", "two")]
+    for path in (*paths, paths[0]):
+        assert begin_finish("s", Retraining(1, 1), [f"imagefolder={path}"]).trained == "finish/s"
+    api.run_study("finish/s", slots=1)
+    assert api.show_study("finish/s").looks == []
+    finish()
+    assert [look.dataset for look in api.show_study("finish/s").looks] == ["imagefolder", "imagefolder"]
 
 
 def _fail(*_: object) -> None:

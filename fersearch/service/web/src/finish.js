@@ -19,7 +19,7 @@ export function Finish({ study, reload }) {
         ${field("finalists", "finalists", "3", "Trials of the front to retrain, the best first.")}
         ${field("seeds", "seeds", "5", "How many times to retrain each.")}
         ${field("epochs", "epochs", "their own", "Epochs of each retraining.")}
-        ${field("unseen", "unseen datasets", "none", "Given at the second press: datasets to evaluate the pick on too, NAME or NAME=PATH, separated by commas.")}
+        ${field("unseen", "unseen datasets", "none", "Datasets to evaluate the pick on too, NAME or NAME=PATH, separated by commas.")}
       </div>
       <${Failure} error=${error} />
       <div class="buttons"><button type="submit" disabled=${busy}>Finish</button></div>
