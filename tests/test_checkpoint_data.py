@@ -97,10 +97,10 @@ def test_unseen_data_of_the_same_layout_is_judged_whole(data: Path, pulled: Path
     run("judged")
     gone = third.rename(tmp_path / "gone")
     with open_store(None) as store:
-        evaluate_unseen(store.study("judged"), "judged", store, messages.append)
+        evaluate_unseen(store.study("judged").spec.unseen, "judged", store, messages.append)
         gone.rename(third)
-        evaluate_unseen(store.study("judged"), "judged", store, messages.append)
-        evaluate_unseen(store.study("judged"), "judged", store, messages.append)
+        evaluate_unseen(store.study("judged").spec.unseen, "judged", store, messages.append)
+        evaluate_unseen(store.study("judged").spec.unseen, "judged", store, messages.append)
     assert len(messages) == 4
     assert messages[0].startswith(f"unseen imagefolder={other}: accuracy ")
     assert messages[0].endswith(" on 32 images of the classes they share")
@@ -135,7 +135,7 @@ def test_unseen_data_of_a_study_with_a_plugin_is_judged_without_asking_or_noting
     run("plugged")
     messages: list[str] = []
     with open_store(None) as store:
-        evaluate_unseen(store.study("plugged"), "plugged", store, messages.append)
+        evaluate_unseen(store.study("plugged").spec.unseen, "plugged", store, messages.append)
     assert [line.partition(": ")[2].partition(" ")[0] for line in messages] == ["accuracy"]
     assert messages[0].endswith(" on 32 images of the classes they share")
     assert not any("not the data" in line for line in notices)
