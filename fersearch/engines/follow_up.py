@@ -9,7 +9,7 @@ from typing import Any
 
 from fersearch.artifacts import Artifacts
 from fersearch.context import components_of, open_store
-from fersearch.engines.requests import SEED
+from fersearch.engines.requests import trains_finalists
 from fersearch.engines.rerun import RerunRequest, rerun
 from fersearch.errors import FersearchError
 from fersearch.evaluation.pulling import require_checkpoint
@@ -18,7 +18,7 @@ from fersearch.planning.parts import unseen_dataset
 from fersearch.search.ties import deviation_of
 from fersearch.space import Choice, Params, Space
 from fersearch.store import Store, StudyRow
-from fersearch.study import REFIT, Budget, Protocol, StudySpec, is_finish
+from fersearch.study import REFIT, Budget, Protocol, StudySpec
 from fersearch.study_data import recorded_data
 from fersearch.study_front import best_of_front, front_of
 from fersearch.trial import EXCLUSIVE, SPREAD, Trial
@@ -152,8 +152,7 @@ def follow_up(
     """
     with open_store(storage) as store:
         study = store.study(name)
-        trains_finalists = is_finish(name) and SEED in study.spec.space
-        if trains_finalists or not (study.spec.refit or study.spec.unseen):
+        if trains_finalists(study) or not (study.spec.refit or study.spec.unseen):
             return
         if not front_of(study, store.trials(study.id)).trials:
             note("no trial is on the front: nothing is retrained or evaluated on unseen data")

@@ -23,10 +23,14 @@ SEED = "seed"
 """The name of the parameter with a trial's seed in a study that finishes another one."""
 
 
+def trains_finalists(study: StudyRow) -> bool:
+    """Return whether a study trains the finalists of another, each trial with its own seed."""
+    return is_finish(study.name) and SEED in study.spec.space  # other studies may have such a name too
+
+
 def trial_seed(study: StudyRow, trial: Trial) -> int:
     """Return the seed of a trial: its own where its study gives each one, else the study's."""
-    own = is_finish(study.name) and SEED in trial.params  # other studies may have such a name too
-    return int(trial.params[SEED]) if own else study.spec.seed
+    return int(trial.params[SEED]) if trains_finalists(study) else study.spec.seed
 
 
 def request_for(
