@@ -36,7 +36,7 @@ def _driven_here(connection: Connection) -> frozenset[int]:
     hosts: dict[int, set[str]] = defaultdict(set)
     for study, facts in connection.execute(select(environments.c.study_id, environments.c.facts)):
         if facts.get("role") == "driver":
-            hosts[study].add(facts["host"])
+            hosts[study].add(facts.get("host", ""))
     return frozenset(study for study, names in hosts.items() if names == {platform.node()})
 
 

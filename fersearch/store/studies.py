@@ -219,6 +219,7 @@ class StudyQueries:
             data = connection.execute(select(studies.c.spec).where(own).with_for_update()).scalar_one()
             spec = change(StudySpec.from_json(data))
             connection.execute(update(studies).where(own).values(spec=spec.to_json()))
+            connection.execute(revised(study_id))
 
 
 def _is_driven(connection: Connection, study: StudyRow) -> bool:

@@ -86,6 +86,19 @@ def test_costs_vary_as_on_this_machine_where_that_is_known(store: Store, study: 
     assert store.create_study(make_spec(name="b")).cost_spreads == {"cpu_seconds": 0.1, "peak_memory_mb": 0.2}
 
 
+def test_each_change_of_the_spec_is_a_new_version(store: Store, study: StudyRow) -> None:
+    versions = [store.version(study.name)]
+    store.update_budget(study.id, Budget(9))
+    versions.append(store.version(study.name))
+    store.update_keep(study.id, Keep("all"))
+    versions.append(store.version(study.name))
+    store.add_unseen(study.id, ["jaffe"])
+    store.add_unseen(study.id, ["kdef", "jaffe"])
+    versions.append(store.version(study.name))
+    assert len(set(versions)) == len(versions)
+    assert store.study(study.name).spec.unseen == ("jaffe", "kdef")
+
+
 def test_a_name_is_used_once(store: Store, study: StudyRow) -> None:
     with pytest.raises(UsageError, match="study 'faces' already exists") as caught:
         store.create_study(make_spec())
